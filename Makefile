@@ -1,0 +1,61 @@
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Both modules of the workspace. tools/ is a third, used only to build the linter.
+PACKAGES := ./... ./cmd/incipit/...
+LINT     := .bin/golangci-lint
+BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o .bin/incipit ./cmd/incipit
+
+.PHONY: help build demo test test-deps check format-check modules-check vet lint fmt fuzz faults bench clean
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+
+build: ## build the program into .bin/incipit
+	$(BUILD)
+
+demo: ## build with an empty build cache, print how long it took, and show the program at work
+	@go list -deps ./cmd/incipit >/dev/null # downloads what is missing: a network is not a build
+	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && export GOCACHE="$$cache" && \
+	TIMEFORMAT='cold build: %1R s, with an empty build cache' && time $(BUILD)
+	@bash scripts/demo.sh
+
+test: test-deps $(if $(filter true,$(CI)),check) ## run all tests with the race detector, then every fuzz target for FUZZTIME (20s)
+	go test -race $(PACKAGES)
+	scripts/fuzz
+
+test-deps:
+	@scripts/install-test-deps
+
+check: format-check modules-check vet lint ## run everything that judges the code without running it
+
+format-check:
+	@files=$$(gofmt -l .); [[ -z $$files ]] || { echo "not formatted; run: make fmt"; echo "$$files"; exit 1; } >&2
+
+modules-check:
+	scripts/check-modules
+
+vet:
+	go vet $(PACKAGES)
+
+lint: $(LINT) ## run the linters over both modules
+	$(LINT) run $(PACKAGES)
+
+fmt: $(LINT) ## format the code
+	$(LINT) fmt
+
+$(LINT): tools/go.sum
+	cd tools && CGO_ENABLED=0 GOWORK=off go build -trimpath -ldflags '-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@ # go build leaves a file alone that it would write again unchanged
+
+fuzz: ## run every fuzz target for FUZZTIME (20s)
+	scripts/fuzz
+
+faults: ## run the slow proofs against faults, and write results/
+	scripts/faults
+
+bench: ## measure, and write results/
+	bash scripts/bench.sh
+
+clean: ## remove what make built and measured
+	rm -rf .bin results

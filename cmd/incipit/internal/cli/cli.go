@@ -1,0 +1,204 @@
+// Package cli is the command line: one file per command. A command parses its
+// flags into a request and prints the answer; the rules stand in lifecycle and
+// source. Results go to standard output, talk to standard error.
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/internal/prompt"
+)
+
+// Streams are where a command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Main runs one command line and returns its exit status.
+func Main(args []string, std Streams, environ []string, now func() time.Time) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := &env{
+		in: std.In, now: now,
+		stdout:  colorprofile.NewWriter(std.Out, environ),
+		stderr:  colorprofile.NewWriter(std.Err, environ),
+		rawOut:  std.Out,
+		outTTY:  isTerminal(std.Out),
+		talkTTY: isTerminal(std.Err) && isTerminal(std.In),
+	}
+	root := newRoot(e)
+	root.SetArgs(args)
+	root.SetIn(std.In)
+	root.SetOut(std.Out)
+	root.SetErr(std.Err)
+	err := root.ExecuteContext(ctx)
+	if e.ws != nil {
+		err = errors.Join(err, e.ws.Close())
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Canceled
+	}
+	return e.report(err)
+}
+
+func isTerminal(stream any) bool {
+	f, ok := stream.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(f.Fd())
+}
+
+// env is what a command works with.
+type env struct {
+	in      io.Reader
+	stdout  io.Writer // colors are taken out where they are not wanted
+	stderr  io.Writer
+	rawOut  io.Writer    // for bytes that must arrive as they are
+	page    bytes.Buffer // printed for people, and not written out yet
+	outTTY  bool
+	talkTTY bool // a person can be asked
+	now     func() time.Time
+
+	dir     string
+	json    string // "" for people, "*" for all fields, else a list of them
+	quiet   bool
+	started bool // flags and arguments were in order
+
+	ws *source.Workspace
+}
+
+// workspace opens the workspace, once.
+func (e *env) workspace(ctx context.Context) (*source.Workspace, error) {
+	if e.ws != nil {
+		return e.ws, nil
+	}
+	ws, err := source.Open(ctx, e.dir, e.options())
+	e.ws = ws
+	return ws, err
+}
+
+func (e *env) options() source.Options {
+	return source.Options{Now: e.now, Notify: func(s string) { e.talk("%s", s) }}
+}
+
+// service is the backend of the commands that read or change what runs.
+func (e *env) service(ctx context.Context) (*lifecycle.Service, error) {
+	ws, err := e.workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return lifecycle.New(lifecycle.Config{Workspace: ws, Now: e.now}), nil
+}
+
+// talk tells the person something that is no result.
+func (e *env) talk(format string, args ...any) {
+	e.turn() //nolint:errcheck // the next result reports it
+	if !e.quiet {
+		fmt.Fprintf(e.stderr, format+"\n", args...)
+	}
+}
+
+// A usageError is a command line that cannot be run.
+type usageError struct{ err error }
+
+func (u usageError) Error() string { return u.err.Error() }
+func (u usageError) Unwrap() error { return prompt.ErrInvalid }
+
+// newRoot is the whole command line. Help shows the groups in this order.
+func newRoot(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "incipit",
+		Short: "Release engineering for prompts",
+		Long: "Incipit keeps prompts in Git, releases them with semantic versions, and knows\n" +
+			"which version runs in which environment and how to get back.",
+		Example:       "  incipit init my-prompts\n  incipit status",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			e.started = true
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return runHome(cmd, e) },
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&e.dir, "directory", "C", ".", "work in `DIR`")
+	flags.StringVar(&e.json, "json", "", "print JSON, or only some `FIELDS` of it: --json=version,digest")
+	flags.Lookup("json").NoOptDefVal = "*"
+	flags.BoolVarP(&e.quiet, "quiet", "q", false, "print results and errors alone")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.CompletionOptions.DisableDefaultCmd = true
+
+	for _, g := range []struct {
+		id, title string
+		commands  []*cobra.Command
+	}{
+		{"write", "Write prompts:", []*cobra.Command{initCommand(e), newCommand(e), validateCommand(e), statusCommand(e), diffCommand(e), showCommand(e), blameCommand(e)}},
+		{"release", "Release them:", []*cobra.Command{releaseCommand(e), bumpCommand(e), publishCommand(e), logCommand(e), verifyCommand(e)}},
+		{"run", "Run them:", []*cobra.Command{listCommand(e), planCommand(e), applyCommand(e), deployCommand(e), shiftCommand(e), promoteCommand(e), rollbackCommand(e), historyCommand(e), resolveCommand(e)}},
+		{"keep", "Keep house:", []*cobra.Command{registryCommand(e), doctorCommand(e), completionCommand(e), versionCommand(e)}},
+	} {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, c := range g.commands {
+			c.GroupID = g.id
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("keep")
+	return root
+}
+
+// suggestFlag names the flag that a misspelled one may mean.
+func suggestFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	slices.Sort(known)
+	if best, ok := source.Closest(unknown.GetSpecifiedName(), known); ok {
+		return fmt.Errorf("%w; did you mean --%s?", err, best)
+	}
+	return err
+}
+
+// examples joins command lines into the form that help prints.
+func examples(lines ...string) string { return "  " + strings.Join(lines, "\n  ") }
+
+// report prints an error and returns the exit status that belongs to it.
+func (e *env) report(err error) int {
+	if err == nil {
+		return api.OK
+	}
+	if quietly, ok := errors.AsType[exitError](err); ok {
+		return quietly.status
+	}
+	if !e.started {
+		err = usageError{err}
+	}
+	e.printError(err)
+	return api.ExitStatus(err)
+}
+
+// An exitError ends a command whose output says all there is to say.
+type exitError struct{ status int }
+
+func (x exitError) Error() string { return fmt.Sprintf("exit status %d", x.status) }

@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+)
+
+// confirm asks a person at a terminal to type the name of a protected
+// environment, after showing what would happen. Anywhere else the flag must be
+// given, and nothing waits.
+func (e *env) confirm(ctx context.Context, svc *lifecycle.Service, req *lifecycle.Request) error {
+	if req.Confirm != "" || !e.talkTTY {
+		return nil
+	}
+	p, err := svc.Plan(ctx, *req)
+	if err != nil || !p.Protected || p.Already != "" {
+		return err
+	}
+	printPlan(e.stderr, p)
+	fmt.Fprintf(e.stderr, "\n%s is protected. Type its name to go on: ", p.Environment)
+	line, err := bufio.NewReader(e.in).ReadString('\n')
+	if err != nil {
+		return nil //nolint:nilerr // no answer is no confirmation, which the service says
+	}
+	req.Confirm = strings.TrimSpace(line)
+	return nil
+}

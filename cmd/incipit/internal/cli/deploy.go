@@ -1,0 +1,268 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// changeFlags are shared by the commands that change what runs.
+type changeFlags struct {
+	environment string
+	reason      string
+	confirm     string
+	dryRun      bool
+	revision    int64
+}
+
+func (f *changeFlags) add(cmd *cobra.Command, e *env) {
+	envFlag(cmd, e, &f.environment, "in this `ENV`ironment")
+	if err := cmd.MarkFlagRequired("env"); err != nil {
+		panic(err) // the flag was just defined
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.reason, "reason", "", "why, for the history")
+	fl.StringVar(&f.confirm, "confirm", "", "confirm a protected environment by its `NAME`")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "show what would happen")
+	fl.Int64Var(&f.revision, "revision", -1, "fail if the environment is no longer at this `REVISION`")
+}
+
+func (f *changeFlags) request(action registry.Action, id prompt.ID) lifecycle.Request {
+	req := lifecycle.Request{Action: action, Prompt: id, Environment: f.environment, Reason: strings.TrimSpace(f.reason), Confirm: f.confirm}
+	if f.revision >= 0 {
+		req.Revision = &f.revision
+	}
+	return req
+}
+
+// deployFlags are shared by deploy and plan.
+type deployFlags struct {
+	canary    string
+	blueGreen bool
+	bucketing string
+	supersede bool
+}
+
+func (f *deployFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.canary, "canary", "", "give it to a growing share of the subjects, in these `STEPS`: 5,25,50,100")
+	fl.BoolVar(&f.blueGreen, "blue-green", false, "load it beside the running release, at 0 %; shift and promote move the subjects")
+	fl.StringVar(&f.bucketing, "bucketing", "", "how subjects are chosen: fnv1a-fmix32 or md5-100")
+	fl.BoolVar(&f.supersede, "supersede", false, "replace a rollout that is open")
+	cmd.MarkFlagsMutuallyExclusive("canary", "blue-green")
+}
+
+func (f *deployFlags) fill(req *lifecycle.Request, e *env) (err error) {
+	req.Strategy, req.Supersede = registry.Full, f.supersede
+	switch {
+	case f.canary != "":
+		req.Strategy = registry.Canary
+		if req.Steps, err = registry.ParseSteps(f.canary); err != nil {
+			return err
+		}
+	case f.blueGreen:
+		req.Strategy = registry.BlueGreen
+	case f.bucketing != "":
+		return registry.Errorf(prompt.ErrInvalid, "--bucketing needs --canary or --blue-green: without one everybody gets the same release")
+	default:
+		return nil
+	}
+	req.Bucketing = e.ws.Config.Bucketing
+	if f.bucketing != "" {
+		req.Bucketing, err = registry.ParseBucketing(f.bucketing)
+	}
+	return err
+}
+
+func deployCommand(e *env) *cobra.Command {
+	var (
+		c changeFlags
+		d deployFlags
+	)
+	cmd := &cobra.Command{
+		Use:   "deploy ID@VERSION --env ENV [--canary STEPS | --blue-green]",
+		Short: "Put a release into an environment",
+		Long: "deploy points an environment at a release: for everybody at once, or behind a\n" +
+			"rollout that starts with a share of the subjects. A subject keeps its answer as\n" +
+			"the share grows. The change is committed to the registry.",
+		Example: examples("incipit deploy customer-support@1.0.0 --env staging",
+			"incipit deploy customer-support@1.1.0 --env production --canary 5,25,50,100 --confirm production"),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRefs(e),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req, err := deployRequest(cmd.Context(), e, args[0], &c, &d)
+			if err != nil {
+				return err
+			}
+			return runChange(cmd.Context(), e, req, c.dryRun)
+		},
+	}
+	c.add(cmd, e)
+	d.add(cmd)
+	return cmd
+}
+
+func deployRequest(ctx context.Context, e *env, ref string, c *changeFlags, d *deployFlags) (lifecycle.Request, error) {
+	id, version, err := parseRef(ref)
+	if err != nil {
+		return lifecycle.Request{}, err
+	}
+	if _, err := e.workspace(ctx); err != nil {
+		return lifecycle.Request{}, err
+	}
+	if version == "" {
+		versions, err := e.ws.Versions(ctx, id)
+		if err != nil {
+			return lifecycle.Request{}, err
+		}
+		fix := fmt.Sprintf("incipit log %s lists its releases", id)
+		if n := len(versions); n > 0 {
+			fix = fmt.Sprintf("incipit deploy %s --env %s", id.Tag(versions[n-1]), c.environment)
+		}
+		return lifecycle.Request{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "which version of %s?", id), "%s", fix)
+	}
+	req := c.request(registry.Deploy, id)
+	req.Version = version
+	return req, d.fill(&req, e)
+}
+
+func shiftCommand(e *env) *cobra.Command {
+	var (
+		c  changeFlags
+		to string
+	)
+	cmd := &cobra.Command{
+		Use:               "shift ID --env ENV --to PERCENT",
+		Short:             "Change the candidate's share of an open rollout",
+		Example:           examples("incipit shift customer-support --env staging --to 25", "incipit shift customer-support --env production --to 0.5 --confirm production"),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeIDs(e),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := prompt.ParseID(args[0])
+			if err != nil {
+				return err
+			}
+			req := c.request(registry.Shift, id)
+			if req.Share, err = registry.ParseShare(to); err != nil {
+				return err
+			}
+			return runChange(cmd.Context(), e, req, c.dryRun)
+		},
+	}
+	c.add(cmd, e)
+	cmd.Flags().StringVar(&to, "to", "", "the candidate's new share, in `PERCENT`")
+	if err := cmd.MarkFlagRequired("to"); err != nil {
+		panic(err) // the flag was just defined
+	}
+	return cmd
+}
+
+func promoteCommand(e *env) *cobra.Command {
+	var c changeFlags
+	cmd := &cobra.Command{
+		Use:               "promote ID --env ENV",
+		Short:             "Give the candidate to everybody and close the rollout",
+		Example:           examples("incipit promote customer-support --env staging", "incipit promote customer-support --env production --confirm production"),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeIDs(e),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := prompt.ParseID(args[0])
+			if err != nil {
+				return err
+			}
+			return runChange(cmd.Context(), e, c.request(registry.Promote, id), c.dryRun)
+		},
+	}
+	c.add(cmd, e)
+	return cmd
+}
+
+func rollbackCommand(e *env) *cobra.Command {
+	var (
+		c  changeFlags
+		to string
+	)
+	cmd := &cobra.Command{
+		Use:   "rollback ID --env ENV [--to VERSION]",
+		Short: "Bring back the last good release, for everybody, at once",
+		Long: "rollback closes an open rollout and gives the stable release to everybody, or\n" +
+			"goes back to the release that ran before the current one; --to names another\n" +
+			"that ran here. It prints the command that undoes it. Repeated, it stays where\n" +
+			"it went.",
+		Example:           examples("incipit rollback customer-support --env staging", "incipit rollback customer-support --env production --to 1.0.0 --confirm production --reason \"wrong tone\""),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeIDs(e),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := prompt.ParseID(args[0])
+			if err != nil {
+				return err
+			}
+			req := c.request(registry.Rollback, id)
+			req.Version = to
+			return runChange(cmd.Context(), e, req, c.dryRun)
+		},
+	}
+	c.add(cmd, e)
+	cmd.Flags().StringVar(&to, "to", "", "the `VERSION` to go back to")
+	return cmd
+}
+
+func runChange(ctx context.Context, e *env, req lifecycle.Request, dryRun bool) error {
+	svc, err := e.service(ctx)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		p, err := svc.Plan(ctx, req)
+		if err != nil {
+			return err
+		}
+		return e.emit(p, func(w io.Writer) { printPlan(w, p) })
+	}
+	if err := e.confirm(ctx, svc, &req); err != nil {
+		return err
+	}
+	r, err := svc.Do(ctx, req)
+	if err != nil {
+		return err
+	}
+	return e.emit(r, func(w io.Writer) { printReceipt(w, e, r) })
+}
+
+func printReceipt(w io.Writer, e *env, r *lifecycle.Receipt) {
+	if r.Already != "" {
+		fmt.Fprintf(w, "%s\n", r.Already)
+		return
+	}
+	d := r.Deployment
+	switch {
+	case d.Rollout != nil:
+		c := d.Rollout.Candidate()
+		fmt.Fprintf(w, "%s@%s has %s of the subjects in %s, %s the rest (deployment %d)\n", r.Prompt, c.Version, c.Share(), r.Environment, d.Version, d.Seq)
+	default:
+		fmt.Fprintf(w, "%s@%s is live in %s (deployment %d)\n", r.Prompt, d.Version, r.Environment, d.Seq)
+	}
+	e.talk("%s", r.Moves)
+	if r.Undo != "" {
+		e.talk("Undo: %s", r.Undo)
+	}
+	if d.Rollout == nil {
+		return
+	}
+	confirm := ""
+	if r.Protected {
+		confirm = " --confirm " + r.Environment
+	}
+	if next, ok := d.Rollout.NextStep(); ok && next < registry.Scale {
+		e.talk("Next: incipit shift %s --env %s --to %s%s", r.Prompt, r.Environment, next.Number(), confirm)
+	} else {
+		e.talk("Next: incipit promote %s --env %s%s", r.Prompt, r.Environment, confirm)
+	}
+}

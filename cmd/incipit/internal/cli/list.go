@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+)
+
+func listCommand(e *env) *cobra.Command {
+	var environment string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "Show which version runs where",
+		Example: examples("incipit list", "incipit list --env production --json"),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), e, environment) },
+	}
+	envFlag(cmd, e, &environment, "show only what runs in `ENV`")
+	return cmd
+}
+
+func runList(ctx context.Context, e *env, environment string) error {
+	svc, err := e.service(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := svc.List(ctx, environment)
+	if err != nil {
+		return err
+	}
+	return e.emit(rows, func(w io.Writer) {
+		if len(rows) == 0 {
+			e.talk("%s", emptyList(environment))
+			return
+		}
+		head := []string{"PROMPT", "RELEASED"}
+		var names []string
+		for _, env := range e.ws.Config.Environments {
+			if environment == "" || env.Name == environment {
+				names = append(names, env.Name)
+				head = append(head, strings.ToUpper(env.Name))
+			}
+		}
+		out := [][]string{append(head, "MODEL")}
+		for _, r := range rows {
+			line := []string{string(r.Prompt), r.Version}
+			for _, n := range names {
+				line = append(line, runningCell(r.Deployments[n]))
+			}
+			out = append(out, append(line, r.Model))
+		}
+		table(w, out)
+	})
+}
+
+func emptyList(environment string) string {
+	if environment == "" {
+		return "No prompts yet. Make one: incipit new ID"
+	}
+	return fmt.Sprintf("Nothing runs in %s yet. Deploy something: incipit deploy ID@VERSION --env %s", environment, environment)
+}
+
+// runningCell is "1.3.1", and "1.3.1 → 1.3.2 5 %" during a rollout.
+func runningCell(r lifecycle.Running) string {
+	if r.Candidate == "" {
+		return r.Version
+	}
+	return fmt.Sprintf("%s → %s %s", r.Version, r.Candidate, r.Share)
+}
+
+// envFlag is --env, with the workspace's environments as completions.
+func envFlag(cmd *cobra.Command, e *env, dst *string, usage string) {
+	cmd.Flags().StringVarP(dst, "env", "e", "", usage)
+	complete := func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return completeEnvironments(cmd.Context(), e), cobra.ShellCompDirectiveNoFileComp
+	}
+	if err := cmd.RegisterFlagCompletionFunc("env", complete); err != nil {
+		panic(err) // the flag was just defined
+	}
+}

@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"charm.land/lipgloss/v2"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// emit prints v as JSON if that was asked for, and else calls people.
+func (e *env) emit(v any, people func(w io.Writer)) error {
+	if e.json == "" {
+		people(&e.page)
+		return e.turn()
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	if e.json != "*" {
+		selected, err := selectFields(v, strings.Split(e.json, ","))
+		if err != nil {
+			return err
+		}
+		v = selected
+	}
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := e.rawOut.Write(buf.Bytes())
+	return err
+}
+
+// turn writes out what was printed to the page so far.
+func (e *env) turn() error {
+	_, err := e.stdout.Write(e.page.Bytes())
+	e.page.Reset()
+	return err
+}
+
+// selectFields keeps the named fields of an object, or of each object of a
+// list.
+func selectFields(v any, fields []string) (any, error) {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var tree any
+	if err := dec.Decode(&tree); err != nil {
+		return nil, err
+	}
+	if list, ok := tree.([]any); ok {
+		for i, item := range list {
+			if list[i], err = selectFrom(item, fields); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	}
+	return selectFrom(tree, fields)
+}
+
+func selectFrom(v any, fields []string) (any, error) {
+	obj, ok := v.(map[string]any)
+	if !ok {
+		return v, nil
+	}
+	out := make(map[string]any, len(fields))
+	for _, f := range fields {
+		value, ok := obj[strings.TrimSpace(f)]
+		if !ok {
+			return nil, registry.WithFix(fmt.Errorf("--json=%s is %w: there is no field %q", strings.Join(fields, ","), prompt.ErrInvalid, f),
+				"fields are %s", strings.Join(slices.Sorted(maps.Keys(obj)), ", "))
+		}
+		out[strings.TrimSpace(f)] = value
+	}
+	return out, nil
+}
+
+// table aligns rows; the first one is the heading. Every cell is made safe.
+func table(w io.Writer, rows [][]string) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range rows {
+		for i, cell := range row {
+			row[i] = strings.ReplaceAll(prompt.Visible(cell), "\n", " ")
+			if cell == "" {
+				row[i] = "-"
+			}
+		}
+		fmt.Fprintln(tw, strings.Join(row, "\t"))
+	}
+	tw.Flush() //nolint:errcheck // a buffer
+}
+
+// The few styles there are. Meaning is never in the color alone.
+func bold(s string) string  { return lipgloss.NewStyle().Bold(true).Render(s) }
+func faint(s string) string { return lipgloss.NewStyle().Faint(true).Render(s) }
+func red(s string) string   { return lipgloss.NewStyle().Foreground(lipgloss.Red).Render(s) }
+func green(s string) string { return lipgloss.NewStyle().Foreground(lipgloss.Green).Render(s) }
+
+func (e *env) printError(err error) {
+	if invalid, ok := errors.AsType[*source.InvalidError](err); ok {
+		for _, f := range invalid.Findings {
+			e.printFinding(e.stderr, f)
+		}
+		fmt.Fprintf(e.stderr, "%s %s is not valid, so nothing was released\n", bold("incipit:"), invalid.Prompt)
+		return
+	}
+	fmt.Fprintf(e.stderr, "%s %s\n", bold("incipit:"), visibleLines(err.Error()))
+	if fix, ok := errors.AsType[*registry.FixError](err); ok {
+		fmt.Fprintf(e.stderr, "  %s %s\n", bold("try:"), visibleLines(fix.Fix))
+	}
+}
+
+// visibleLines makes a message of ours safe to print, its line ends kept.
+func visibleLines(s string) string {
+	return strings.ReplaceAll(prompt.Visible(s), "\n", "\n  ")
+}
+
+func (e *env) printFinding(w io.Writer, f prompt.Finding) {
+	word := red
+	if f.Severity == prompt.SeverityWarning {
+		word = bold
+	}
+	fmt.Fprintf(w, "%s:%d:%d: %s: %s\n", prompt.Visible(f.Path), max(f.Line, 1), max(f.Col, 1), word(f.Code), visibleLines(f.Message))
+	if f.Fix != "" {
+		fmt.Fprintf(w, "    %s\n", faint("try: "+visibleLines(f.Fix)))
+	}
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
+}
+
+// parseRef splits ID, ID@VERSION.
+func parseRef(s string) (id prompt.ID, version string, err error) {
+	name, version, _ := strings.Cut(s, "@")
+	if id, err = prompt.ParseID(name); err != nil {
+		return "", "", err
+	}
+	if version != "" {
+		if _, err := prompt.ParseVersion(version); err != nil {
+			return "", "", err
+		}
+	} else if strings.HasSuffix(s, "@") {
+		return "", "", fmt.Errorf("%q is %w: a version must follow the @", prompt.Clip(s, 80), prompt.ErrInvalid)
+	}
+	return id, version, nil
+}

@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+	"github.com/incipit-dev/incipit/internal/strictjson"
+)
+
+func planCommand(e *env) *cobra.Command {
+	var (
+		c   changeFlags
+		d   deployFlags
+		out string
+	)
+	cmd := &cobra.Command{
+		Use:   "plan ID@VERSION --env ENV [--canary STEPS | --blue-green]",
+		Short: "Show what a deploy would do: versions, words, checks, who moves",
+		Long: "plan works out a deploy without making it. With --out the plan is written to a\n" +
+			"file that apply carries out, if nothing has moved until then.",
+		Example: examples("incipit plan customer-support@1.0.0 --env staging",
+			"incipit plan customer-support@1.1.0 --env production --canary 5,25,50,100 --out plan.json"),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeRefs(e),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			req, err := deployRequest(cmd.Context(), e, args[0], &c, &d)
+			if err != nil {
+				return err
+			}
+			return runPlan(cmd.Context(), e, req, out)
+		},
+	}
+	c.add(cmd, e)
+	d.add(cmd)
+	cmd.Flags().StringVarP(&out, "out", "o", "", "write the plan to `FILE`, for apply")
+	if err := cmd.Flags().MarkHidden("dry-run"); err != nil {
+		panic(err) // a plan is one
+	}
+	return cmd
+}
+
+// A deployPlan is a plan with what changes in words.
+type deployPlan struct {
+	*lifecycle.Plan
+	Diff *comparison `json:"diff,omitempty"`
+}
+
+func runPlan(ctx context.Context, e *env, req lifecycle.Request, out string) error {
+	svc, err := e.service(ctx)
+	if err != nil {
+		return err
+	}
+	p := deployPlan{}
+	if p.Plan, err = svc.Plan(ctx, req); err != nil {
+		return err
+	}
+	if p.From != "" && p.From != p.To.String() {
+		a, err := e.read(ctx, p.Prompt, p.From)
+		if err != nil {
+			return err
+		}
+		b, err := e.read(ctx, p.Prompt, p.To.String())
+		if err != nil {
+			return err
+		}
+		c := compare(a, b)
+		p.Diff = &c
+	}
+	if out != "" {
+		data, err := json.MarshalIndent(p, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(out, append(data, '\n'), 0o600); err != nil {
+			return err
+		}
+	}
+	return e.emit(p, func(w io.Writer) {
+		printPlan(w, p.Plan)
+		if p.Diff != nil {
+			fmt.Fprintln(w)
+			printComparison(w, *p.Diff, false)
+		}
+		switch {
+		case p.Already != "":
+		case out != "":
+			e.talk("\nApply it: incipit apply %s%s", prompt.Visible(out), confirmHint(p.Plan))
+		default:
+			e.talk("\nDo it: the same command line with deploy instead of plan%s", confirmHint(p.Plan))
+		}
+	})
+}
+
+func confirmHint(p *lifecycle.Plan) string {
+	if p.Protected {
+		return " --confirm " + p.Environment
+	}
+	return ""
+}
+
+func printPlan(w io.Writer, p *lifecycle.Plan) {
+	from := p.From
+	if from == "" {
+		from = "nothing"
+	}
+	protected := ""
+	if p.Protected {
+		protected = " (protected)"
+	}
+	fmt.Fprintf(w, "%s %s in %s%s: %s → %s\n", p.Action, p.Prompt, p.Environment, protected, from, p.To)
+	if p.Already != "" {
+		fmt.Fprintf(w, "  %s; nothing would change\n", p.Already)
+		return
+	}
+	for _, c := range p.Checks {
+		mark := green("ok  ")
+		if !c.OK {
+			mark = red("fail")
+		}
+		fmt.Fprintf(w, "  %s %s\n", mark, prompt.Visible(c.Name))
+	}
+	fmt.Fprintf(w, "  who moves: %s\n", p.Moves)
+	if r := p.Deployment.Rollout; r != nil {
+		fmt.Fprintf(w, "  strategy: %s, subjects chosen by %s\n", r.Strategy, r.Bucketing)
+		for i, s := range r.Steps {
+			if i == 0 {
+				fmt.Fprintf(w, "  steps: %s", s)
+			} else {
+				fmt.Fprintf(w, " → %s", s)
+			}
+		}
+		if len(r.Steps) > 0 {
+			fmt.Fprintln(w)
+		}
+	}
+	if p.Undo != "" {
+		fmt.Fprintf(w, "  undo: %s\n", p.Undo)
+	}
+}
+
+func applyCommand(e *env) *cobra.Command {
+	var confirm string
+	cmd := &cobra.Command{
+		Use:     "apply PLAN",
+		Short:   "Carry out a plan, if nothing has moved since it was made",
+		Example: examples("incipit apply plan.json", "incipit apply plan.json --confirm production"),
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runApply(cmd.Context(), e, args[0], confirm)
+		},
+	}
+	cmd.Flags().StringVar(&confirm, "confirm", "", "confirm a protected environment by its `NAME`")
+	return cmd
+}
+
+func runApply(ctx context.Context, e *env, file, confirm string) error {
+	plan, err := readPlan(file)
+	if err != nil {
+		return err
+	}
+	svc, err := e.service(ctx)
+	if err != nil {
+		return err
+	}
+	plan.Confirm = confirm
+	if err := e.confirm(ctx, svc, &plan.Request); err != nil {
+		return err
+	}
+	r, err := svc.Apply(ctx, plan)
+	if err != nil {
+		return err
+	}
+	return e.emit(r, func(w io.Writer) { printReceipt(w, e, r) })
+}
+
+// readPlan reads what plan --out wrote, at most a few megabytes of it.
+func readPlan(file string) (*lifecycle.Plan, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	const limit = 8 << 20
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err != nil {
+		return nil, err
+	}
+	bad := func(err error) (*lifecycle.Plan, error) {
+		return nil, registry.WithFix(fmt.Errorf("%s is %w as a plan: %w", prompt.Visible(file), prompt.ErrInvalid, err), "make it with incipit plan … --out %s", prompt.Visible(file))
+	}
+	if len(data) > limit {
+		return bad(errors.New("it is too large"))
+	}
+	if err := strictjson.Check(data); err != nil {
+		return bad(err)
+	}
+	var p lifecycle.Plan
+	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&p); err != nil {
+		return bad(err)
+	}
+	if _, err := prompt.ParseID(string(p.Prompt)); err != nil {
+		return bad(err)
+	}
+	if p.Action != registry.Deploy || p.Environment == "" || p.Version == "" {
+		return bad(errors.New("action, environment or version is missing"))
+	}
+	return &p, nil
+}

@@ -1,0 +1,124 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+func registryCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "registry",
+		Short:   "Export, import or rebuild the registry",
+		Example: examples("incipit registry export", "incipit registry rebuild"),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	var plain bool
+	export := &cobra.Command{
+		Use:     "export",
+		Short:   "Print the registry",
+		Example: examples("incipit registry export > registry.json", "incipit registry export --plain"),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryExport(cmd.Context(), e, plain) },
+	}
+	export.Flags().BoolVar(&plain, "plain", false, "leave out Incipit's own fields: history, rollouts, digests")
+	cmd.AddCommand(export, &cobra.Command{
+		Use:   "import FILE",
+		Short: "Take in what another registry file says",
+		Long: "import registers the prompts of FILE and what it says runs where. Each version\n" +
+			"must be released here; if one is not, nothing is taken in.",
+		Example: examples("incipit registry import old-registry.json", "incipit registry import -"),
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runRegistryImport(cmd.Context(), e, args[0]) },
+	}, &cobra.Command{
+		Use:   "rebuild",
+		Short: "Make the index of releases anew, from the tags",
+		Long: "rebuild reads what is released from Git. What runs where cannot be rebuilt: it is\n" +
+			"kept, and taken from the last readable commit if the file is damaged.",
+		Example: examples("incipit registry rebuild", "incipit registry rebuild --json"),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryRebuild(cmd.Context(), e) },
+	})
+	return cmd
+}
+
+func runRegistryExport(ctx context.Context, e *env, plain bool) error {
+	ws, err := e.workspace(ctx)
+	if err != nil {
+		return err
+	}
+	reg, err := ws.Registry()
+	if err != nil {
+		return err
+	}
+	if !plain {
+		_, err = e.rawOut.Write(reg.Bytes())
+		return err
+	}
+	out, err := reg.Plain()
+	if err != nil {
+		return err
+	}
+	e.json = "*"
+	return e.emit(out, nil)
+}
+
+func runRegistryImport(ctx context.Context, e *env, name string) error {
+	in := e.in
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	const limit = 128 << 20
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err != nil {
+		return err
+	}
+	if len(data) > limit {
+		return registry.Errorf(prompt.ErrInvalid, "%s is larger than %d bytes", prompt.Visible(name), limit)
+	}
+	ws, err := e.workspace(ctx)
+	if err != nil {
+		return err
+	}
+	ids, commit, err := ws.Import(ctx, data, name)
+	if err != nil {
+		return err
+	}
+	return e.emit(map[string]any{"prompts": nonNil(ids), "commit": commit}, func(w io.Writer) {
+		if commit == "" {
+			fmt.Fprintf(w, "the registry has all of it already\n")
+			return
+		}
+		fmt.Fprintf(w, "imported %d prompts, commit %.12s\n", len(ids), commit)
+	})
+}
+
+func runRegistryRebuild(ctx context.Context, e *env) error {
+	ws, err := e.workspace(ctx)
+	if err != nil {
+		return err
+	}
+	n, commit, err := ws.Rebuild(ctx)
+	if err != nil {
+		return err
+	}
+	return e.emit(map[string]any{"prompts": n, "commit": commit}, func(w io.Writer) {
+		if commit == "" {
+			fmt.Fprintf(w, "the index of %d prompts agrees with the tags already\n", n)
+			return
+		}
+		fmt.Fprintf(w, "rebuilt the index of %d prompts, commit %.12s\n", n, commit)
+	})
+}

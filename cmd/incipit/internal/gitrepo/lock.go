@@ -1,0 +1,146 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/lockedfile"
+)
+
+// ErrLocked means that another incipit is changing this repository.
+var ErrLocked = errors.New("another incipit is at work here")
+
+// A Lock is held while a repository is changed. The children that git runs
+// inherit it: if we are killed, it falls only when the last of them is gone.
+type Lock struct {
+	repo *Repo
+	file *lockedfile.File
+}
+
+// Acquire takes the repository's lock, which all its work trees share. It
+// reports ErrLocked if it is not free before wait is over.
+func (r *Repo) Acquire(ctx context.Context, wait time.Duration) (*Lock, error) {
+	dir := r.StateDir()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	name := filepath.Join(dir, "lock")
+	type result struct {
+		file *lockedfile.File
+		err  error
+	}
+	done := make(chan result, 1)
+	go func() { // waits in the kernel; ends when the lock is free or we are gone
+		f, err := lockedfile.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+		done <- result{f, err}
+	}()
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case got := <-done:
+		if got.err != nil {
+			return nil, got.err
+		}
+		l := &Lock{r, got.file}
+		r.lock = l
+		return l, l.sign()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-timer.C:
+		return nil, fmt.Errorf("%w (process %s, for more than %s); wait for it, or end it", ErrLocked, lockHolder(name), wait)
+	}
+}
+
+// sign leaves the process id for whoever waits. It is a courtesy: the lock is
+// the kernel's.
+func (l *Lock) sign() error {
+	if err := l.file.Truncate(0); err != nil {
+		return err
+	}
+	_, err := l.file.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0)
+	return err
+}
+
+func lockHolder(name string) string {
+	f, err := os.Open(name)
+	if err != nil {
+		return "unknown"
+	}
+	defer f.Close()
+	b, _ := io.ReadAll(io.LimitReader(f, 20))
+	if pid := strings.TrimSpace(string(b)); pid != "" {
+		return pid
+	}
+	return "unknown"
+}
+
+// Release gives the lock back.
+func (l *Lock) Release() error {
+	l.repo.lock = nil
+	return l.file.Close()
+}
+
+// StateDir is where Incipit keeps its own files inside the repository: the
+// lock and the journal. Git ignores it.
+func (r *Repo) StateDir() string { return filepath.Join(r.CommonDir, "incipit") }
+
+// A LockFile is a lock that git left behind or holds.
+type LockFile struct {
+	Path  string
+	Since time.Time
+}
+
+// LockFiles lists the locks that git takes to commit and to tag.
+func (r *Repo) LockFiles() []LockFile {
+	var found []LockFile
+	add := func(path string) {
+		if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() {
+			found = append(found, LockFile{path, fi.ModTime()})
+		}
+	}
+	for _, name := range []string{"index.lock", "HEAD.lock"} {
+		add(filepath.Join(r.GitDir, name))
+	}
+	add(filepath.Join(r.CommonDir, "packed-refs.lock"))
+	for _, kind := range []string{"heads", "tags"} {
+		//nolint:errcheck // what cannot be read cannot be removed either
+		filepath.WalkDir(filepath.Join(r.CommonDir, "refs", kind), func(path string, d os.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".lock") {
+				add(path)
+			}
+			return nil
+		})
+	}
+	partial, _ := filepath.Glob(filepath.Join(r.GitDir, "next-index-*.lock"))
+	for _, p := range partial {
+		add(p)
+	}
+	return found
+}
+
+// GitProcess returns the id of a git process that works in this repository,
+// and false if there is none or the system does not tell.
+func (r *Repo) GitProcess() (pid string, ok bool) {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		comm, err := os.ReadFile(filepath.Join(d, "comm"))
+		if err != nil || !strings.HasPrefix(string(comm), "git") {
+			continue
+		}
+		cwd, err := os.Readlink(filepath.Join(d, "cwd"))
+		if err == nil && (inside(cwd, r.Top) || inside(cwd, r.CommonDir) || inside(cwd, r.GitDir)) {
+			return filepath.Base(d), true
+		}
+	}
+	return "", false
+}
+
+func inside(path, dir string) bool {
+	return dir != "" && (path == dir || strings.HasPrefix(path, dir+string(filepath.Separator)))
+}

@@ -1,0 +1,129 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// ConfigFile marks the root of a workspace.
+const ConfigFile = "incipit.yaml"
+
+// Config is what incipit.yaml says.
+type Config struct {
+	Prompts      string // directory of the prompts, relative to the workspace
+	Environments []registry.Environment
+	Bucketing    registry.Bucketing
+}
+
+// DefaultConfig stands where there is no incipit.yaml: the environments that
+// registry.json knows from the start, production protected.
+func DefaultConfig() Config {
+	return Config{
+		Prompts:      "prompts",
+		Environments: []registry.Environment{{Name: "dev"}, {Name: "staging"}, {Name: "production", Protected: true}},
+		Bucketing:    registry.DefaultBucketing,
+	}
+}
+
+// Environment finds an environment by its name.
+func (c Config) Environment(name string) (registry.Environment, error) {
+	var known []string
+	for _, e := range c.Environments {
+		if e.Name == name {
+			return e, nil
+		}
+		known = append(known, e.Name)
+	}
+	return registry.Environment{}, registry.WithFix(
+		fmt.Errorf("environment %q is %w in %s", prompt.Clip(name, 40), registry.ErrNotFound, ConfigFile),
+		"%s", suggest(name, known, "environments are "))
+}
+
+// configFile is the file's shape. Unknown keys are refused: a misspelled
+// "protected" must not leave production open.
+type configFile struct {
+	Prompts      string `yaml:"prompts"`
+	Environments []struct {
+		Name      string `yaml:"name"`
+		Protected bool   `yaml:"protected"`
+	} `yaml:"environments"`
+	Bucketing string `yaml:"bucketing"`
+}
+
+const maxConfigBytes = 64 << 10
+
+var environmentName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// parseConfig reads incipit.yaml. Errors name the file and the line.
+func parseConfig(data []byte) (Config, error) {
+	c := DefaultConfig()
+	bad := func(format string, args ...any) (Config, error) {
+		return c, fmt.Errorf("%s is %w: %s", ConfigFile, prompt.ErrInvalid, fmt.Sprintf(format, args...))
+	}
+	if len(data) > maxConfigBytes {
+		return bad("it is larger than %d bytes", maxConfigBytes)
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return bad("%s", yamlProblem(err))
+	}
+	if n := aliasIn(&doc); n != nil {
+		return bad("line %d: aliases and merge keys are not supported; write the value out", n.Line)
+	}
+	var f configFile
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return bad("%s", yamlProblem(err))
+	}
+	if f.Prompts != "" {
+		if clean := path.Clean(f.Prompts); clean != f.Prompts || strings.HasPrefix(clean, "..") || path.IsAbs(clean) || strings.HasPrefix(clean, "-") {
+			return bad("prompts: %q must be a plain directory inside the workspace, such as prompts", prompt.Visible(f.Prompts))
+		}
+		c.Prompts = f.Prompts
+	}
+	if len(f.Environments) > 0 {
+		c.Environments = nil
+	}
+	seen := make(map[string]bool)
+	for _, e := range f.Environments {
+		if !environmentName.MatchString(e.Name) || seen[e.Name] {
+			return bad("environments: %q must be a name of its own: a-z, 0-9 and dashes, at most 32 characters", prompt.Visible(e.Name))
+		}
+		seen[e.Name] = true
+		c.Environments = append(c.Environments, registry.Environment{Name: e.Name, Protected: e.Protected})
+	}
+	var err error
+	if c.Bucketing, err = registry.ParseBucketing(f.Bucketing); err != nil {
+		return bad("bucketing: %v", err)
+	}
+	return c, nil
+}
+
+// yamlProblem is the library's message without its prefix.
+func yamlProblem(err error) string {
+	s := strings.TrimPrefix(prompt.Visible(err.Error()), "yaml: ")
+	return strings.TrimPrefix(s, "unmarshal errors:\n  ")
+}
+
+func aliasIn(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode || n.Tag == "!!merge" {
+		return n
+	}
+	for _, c := range n.Content {
+		if a := aliasIn(c); a != nil {
+			return a
+		}
+	}
+	return nil
+}

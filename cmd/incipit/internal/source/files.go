@@ -1,0 +1,79 @@
+package source
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+)
+
+// readFile reads a plain file of the workspace, of at most limit bytes.
+func (w *Workspace) readFile(name string, limit int64) ([]byte, error) {
+	if err := checkPath(w.Files(), name); err != nil {
+		return nil, err
+	}
+	f, err := w.root.Open(filepath.FromSlash(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
+	}
+	return data, err
+}
+
+// tempSuffix ends the names of files that are being written. A crash may leave
+// one; recovery knows its name.
+const tempSuffix = ".incipit-tmp"
+
+// writeFile replaces a file of the workspace whole, or not at all: written
+// beside it, synced, renamed. Directories are made as needed.
+func (w *Workspace) writeFile(name string, data []byte) error {
+	if err := checkPath(w.Files(), name); err != nil {
+		return err
+	}
+	mode := fs.FileMode(0o644)
+	if fi, err := w.root.Stat(name); err == nil {
+		mode = fi.Mode().Perm()
+	}
+	if dir := path.Dir(name); dir != "." {
+		if err := w.root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	temp := name + tempSuffix
+	f, err := w.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = w.root.Rename(temp, name)
+	}
+	if err != nil {
+		w.root.Remove(temp) //nolint:errcheck // the first error is the one to tell
+		return err
+	}
+	return syncDir(filepath.Join(w.Dir, filepath.FromSlash(path.Dir(name))))
+}
+
+// syncDir makes a rename durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	_ = d.Sync() // some systems cannot sync a directory
+	return nil
+}

@@ -1,0 +1,110 @@
+package source
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
+)
+
+// The trailers of a release's commit and tag.
+const (
+	trailerPrompt  = "Prompt"
+	trailerVersion = "Version"
+	trailerDigest  = "Digest"
+	trailerTests   = "Tests"
+)
+
+var (
+	conventional = regexp.MustCompile(`^(?:fix|feat|chore|docs|BREAKING(?: CHANGE)?)(?:\([^)]*\))?!?:\s*`)
+	versionMove  = regexp.MustCompile(`\s*\((?:\S+ -> )?\d+\.\d+\.\d+\S*\)$`)
+	trailerLine  = regexp.MustCompile(`^([A-Z][A-Za-z-]*): (.*)$`)
+)
+
+// releaseMessage is the message of a release's commit and of its tag, in the
+// form of Conventional Commits: "fix(id): what changed (1.3.1 -> 1.3.2)".
+func releaseMessage(p *ReleasePlan, notes string, meta prompt.Metadata) string {
+	subject, body, _ := strings.Cut(strings.TrimSpace(notes), "\n")
+	subject = conventional.ReplaceAllString(strings.TrimSpace(subject), "")
+	kind := map[prompt.Bump]string{prompt.Major: "feat", prompt.Minor: "feat", prompt.Patch: "fix"}[p.Bump]
+	bang, move := "", p.To.String()
+	if p.From != "" {
+		move = p.From + " -> " + move
+		if p.Bump == prompt.Major {
+			bang = "!"
+		}
+	} else {
+		kind = "feat"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s(%s)%s: %s (%s)\n", kind, p.Prompt, bang, subject, move)
+	if body = strings.TrimSpace(body); body != "" {
+		fmt.Fprintf(&b, "\n%s\n", body)
+	}
+	if bang != "" {
+		fmt.Fprintf(&b, "\nBREAKING CHANGE: %s\n", breaking(p, subject))
+	}
+	fmt.Fprintf(&b, "\n%s: %s\n%s: %s\n%s: %s\n", trailerPrompt, p.Prompt, trailerVersion, p.To, trailerDigest, p.Digest)
+	tests := meta.TestStatus
+	if tests == "" {
+		tests = "not-run"
+	}
+	fmt.Fprintf(&b, "%s: %s\n", trailerTests, oneLine(tests))
+	if s := performance(meta.PerformanceMetrics); s != "" {
+		fmt.Fprintf(&b, "Performance: %s\n", s)
+	}
+	return b.String()
+}
+
+// breaking says what callers must adapt to: the interface's own changes, or
+// what the author wrote if they are not to be seen in it.
+func breaking(p *ReleasePlan, subject string) string {
+	var out []string
+	for _, c := range p.Changes {
+		if c.Bump == prompt.Major {
+			out = append(out, c.Detail)
+		}
+	}
+	if out == nil {
+		return subject
+	}
+	return strings.Join(out, "; ")
+}
+
+func performance(m *prompt.PerformanceMetrics) string {
+	if m == nil {
+		return ""
+	}
+	var out []string
+	add := func(name string, v *float64) {
+		if v != nil {
+			out = append(out, name+" "+strconv.FormatFloat(*v, 'g', -1, 64))
+		}
+	}
+	add("accuracy", m.Accuracy)
+	add("satisfaction", m.UserSatisfaction)
+	add("response_ms", m.AverageResponseTimeMS)
+	return strings.Join(out, ", ")
+}
+
+// parseTrailers reads the last paragraph of a message.
+func parseTrailers(message string) map[string]string {
+	message = strings.TrimSpace(message)
+	last := message[strings.LastIndex(message, "\n\n")+1:]
+	out := make(map[string]string)
+	for line := range strings.SplitSeq(last, "\n") {
+		if m := trailerLine.FindStringSubmatch(line); m != nil {
+			out[m[1]] = strings.TrimSpace(m[2])
+		}
+	}
+	return out
+}
+
+// notesOf is a subject without what the message's form added to it.
+func notesOf(subject string) string {
+	return prompt.Visible(versionMove.ReplaceAllString(conventional.ReplaceAllString(subject, ""), ""))
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

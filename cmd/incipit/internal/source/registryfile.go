@@ -1,0 +1,283 @@
+package source
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+	"github.com/incipit-dev/incipit/internal/strictjson"
+)
+
+// A Registry is prompts/registry.json: the lesson's shape, with our own fields
+// inside each prompt's entry. It is a value of bytes: an entry that is not
+// changed keeps every one of them, known fields and unknown ones.
+type Registry struct {
+	data    []byte
+	members map[prompt.ID]strictjson.Member
+}
+
+// An Entry is what the registry says about one prompt.
+type Entry struct {
+	Name           string                   `json:"name"`
+	CurrentVersion string                   `json:"current_version"`
+	Model          string                   `json:"model"`
+	Description    string                   `json:"description"`
+	Maintainer     string                   `json:"maintainer"`
+	RegisteredAt   string                   `json:"registered_at"`
+	Digest         string                   `json:"digest,omitempty"` // of the current version
+	Deployments    map[string]*Installation `json:"deployments"`
+
+	// Unpublished is the version that a bump committed and left to publish to
+	// tag. Until the next release it may equal CurrentVersion without a tag.
+	Unpublished string `json:"unpublished,omitempty"`
+
+	raw []byte
+}
+
+// An Installation is what runs in an environment. The lesson's two fields come
+// first; the version is the stable release's while a rollout is open.
+type Installation struct {
+	Version    string         `json:"version"`
+	DeployedAt string         `json:"deployed_at"`
+	Digest     string         `json:"digest,omitempty"`
+	History    registry.Track `json:"history,omitempty"` // its end; the rest stands in Git
+}
+
+// maxHistory is how many records of a prompt and environment the file keeps.
+const maxHistory = 20
+
+// maxRegistryBytes bounds the file: about 100,000 prompts.
+const maxRegistryBytes = 128 << 20
+
+// Registry reads the registry of the work tree. Where there is no file it is
+// empty.
+func (w *Workspace) Registry() (*Registry, error) {
+	data, err := w.readFile(w.RegistryPath(), maxRegistryBytes)
+	if errors.Is(err, fs.ErrNotExist) {
+		data = []byte("{}\n")
+	} else if err != nil {
+		return nil, err
+	}
+	return parseRegistry(data, w.RegistryPath())
+}
+
+// parseRegistry reads data; name is the file's, for errors.
+func parseRegistry(data []byte, name string) (*Registry, error) {
+	members, err := strictjson.Members(data)
+	if bad, ok := errors.AsType[*strictjson.Error](err); ok {
+		line, col := strictjson.Position(data, bad.Offset)
+		return nil, registry.WithFix(fmt.Errorf("%s:%d:%d: the registry is %w: %s", name, line, col, prompt.ErrInvalid, bad.Msg),
+			"correct it by hand, or take the last committed one: git checkout HEAD -- %s", name)
+	}
+	r := &Registry{data: data, members: make(map[prompt.ID]strictjson.Member, len(members))}
+	for _, m := range members {
+		id, err := prompt.ParseID(m.Key)
+		if err != nil {
+			line, col := strictjson.Position(data, m.KeyStart)
+			return nil, fmt.Errorf("%s:%d:%d: %w", name, line, col, err)
+		}
+		r.members[id] = m
+	}
+	return r, nil
+}
+
+// IDs lists the registered prompts in order.
+func (r *Registry) IDs() []prompt.ID { return slices.Sorted(maps.Keys(r.members)) }
+
+// Names lists the ids as strings, to suggest from.
+func (r *Registry) Names() []string {
+	out := make([]string, 0, len(r.members))
+	for _, id := range r.IDs() {
+		out = append(out, string(id))
+	}
+	return out
+}
+
+// Bytes is the file.
+func (r *Registry) Bytes() []byte { return r.data }
+
+// Entry reads a prompt's entry, and nil if it is not registered.
+func (r *Registry) Entry(id prompt.ID) (*Entry, error) {
+	m, ok := r.members[id]
+	if !ok {
+		return nil, nil
+	}
+	raw := r.data[m.Start:m.End]
+	e := &Entry{raw: raw}
+	if err := json.Unmarshal(raw, e); err != nil {
+		line, _ := strictjson.Position(r.data, m.KeyStart)
+		return nil, fmt.Errorf("registry.json:%d: the entry of %s is %w: %w", line, id, prompt.ErrInvalid, err)
+	}
+	return e, nil
+}
+
+// Put returns a registry in which id has the entry e.
+func (r *Registry) Put(id prompt.ID, e *Entry) (*Registry, error) {
+	raw, err := e.encode()
+	if err != nil {
+		return nil, err
+	}
+	data, err := strictjson.Set(r.data, string(id), json.RawMessage(raw))
+	if err != nil {
+		return nil, err
+	}
+	return parseRegistry(data, "registry.json")
+}
+
+// encode writes the known fields into the bytes that the entry came from.
+func (e *Entry) encode() ([]byte, error) {
+	raw := e.raw
+	if raw == nil {
+		raw = []byte("{\n    \"name\": \"\"\n  }") // indented as it will stand in the file
+	}
+	if e.Deployments == nil {
+		e.Deployments = make(map[string]*Installation)
+	}
+	for _, f := range []struct {
+		key   string
+		value any // one of ours is left out while it is empty
+	}{
+		{"name", e.Name},
+		{"current_version", e.CurrentVersion},
+		{"model", e.Model},
+		{"description", e.Description},
+		{"maintainer", e.Maintainer},
+		{"registered_at", e.RegisteredAt},
+		{"deployments", e.Deployments},
+		{"digest", e.Digest},
+		{"unpublished", e.Unpublished},
+	} {
+		ours := f.key == "digest" || f.key == "unpublished"
+		if ours && f.value == "" && !bytes.Contains(raw, []byte(`"`+f.key+`"`)) {
+			continue
+		}
+		var err error
+		if raw, err = strictjson.Append(raw, f.key, f.value); err != nil {
+			return nil, err
+		}
+	}
+	return raw, nil
+}
+
+// Track is what happened to the prompt in an environment. A file that knows
+// only the lesson's fields tells of one deployment.
+func (e *Entry) Track(env string) (registry.Track, error) {
+	in := e.Deployments[env]
+	if in == nil || in.Version == "" {
+		return nil, nil
+	}
+	track := in.History
+	for _, d := range track {
+		if d.Rollout != nil {
+			if err := d.Rollout.Validate(); err != nil {
+				return nil, fmt.Errorf("registry.json: rollout in %s: %w", env, err)
+			}
+		}
+	}
+	now, ok := track.Current()
+	if ok && now.Version.String() == in.Version {
+		return track, nil
+	}
+	// Another program wrote the version: it counts as one more deployment.
+	v, err := prompt.ParseVersion(in.Version)
+	if err != nil {
+		return nil, fmt.Errorf("registry.json: deployments.%s: %w", env, err)
+	}
+	at, _ := time.Parse(time.RFC3339, in.DeployedAt)
+	from := ""
+	if ok {
+		from = now.Version.String()
+	}
+	return append(slices.Clone(track), registry.Deployment{
+		Seq: now.Seq + 1, Action: registry.Deploy, Version: v, Digest: in.Digest, From: from, At: at,
+		Reason: "recorded by another program",
+	}), nil
+}
+
+// Install appends a deployment to what happened in an environment.
+func (e *Entry) Install(env string, track registry.Track, d registry.Deployment) {
+	track = append(slices.Clone(track), d)
+	if n := len(track); n > maxHistory {
+		track = track[n-maxHistory:]
+	}
+	if e.Deployments == nil {
+		e.Deployments = make(map[string]*Installation)
+	}
+	e.Deployments[env] = &Installation{
+		Version: d.Version.String(), DeployedAt: d.At.UTC().Format(time.RFC3339), Digest: d.Digest, History: track,
+	}
+}
+
+// describe copies what the metadata of a release says about the prompt.
+func (e *Entry) describe(m prompt.Metadata, v prompt.Version, digest, now string) {
+	e.Name, e.Model, e.Description = m.Name, m.Model, m.Description
+	if m.Maintainer != "" {
+		e.Maintainer = m.Maintainer
+	} else if e.Maintainer == "" {
+		e.Maintainer = m.Author
+	}
+	if e.RegisteredAt == "" {
+		e.RegisteredAt = now
+	}
+	e.CurrentVersion, e.Digest = v.String(), digest
+}
+
+// Revision of an environment: the number of deployments there were in it.
+func (r *Registry) Revision(env string) (int64, error) {
+	n := int64(0)
+	for _, id := range r.IDs() {
+		e, err := r.Entry(id)
+		if err != nil {
+			return 0, err
+		}
+		track, err := e.Track(env)
+		if err != nil {
+			return 0, err
+		}
+		n += int64(track.Seq())
+	}
+	return n, nil
+}
+
+// A PlainEntry is an entry in the lesson's shape alone.
+type PlainEntry struct {
+	Name           string                       `json:"name"`
+	CurrentVersion string                       `json:"current_version"`
+	Model          string                       `json:"model"`
+	Description    string                       `json:"description"`
+	Maintainer     string                       `json:"maintainer"`
+	RegisteredAt   string                       `json:"registered_at"`
+	Deployments    map[string]PlainInstallation `json:"deployments"`
+}
+
+// A PlainInstallation is what the lesson's shape says of an environment.
+type PlainInstallation struct {
+	Version    string `json:"version"`
+	DeployedAt string `json:"deployed_at"`
+}
+
+// Plain is the registry without our own fields.
+func (r *Registry) Plain() (map[prompt.ID]PlainEntry, error) {
+	out := make(map[prompt.ID]PlainEntry, len(r.members))
+	for _, id := range r.IDs() {
+		e, err := r.Entry(id)
+		if err != nil {
+			return nil, err
+		}
+		p := PlainEntry{e.Name, e.CurrentVersion, e.Model, e.Description, e.Maintainer, e.RegisteredAt, make(map[string]PlainInstallation)}
+		for env, in := range e.Deployments {
+			if in != nil {
+				p.Deployments[env] = PlainInstallation{in.Version, in.DeployedAt}
+			}
+		}
+		out[id] = p
+	}
+	return out, nil
+}

@@ -1,0 +1,68 @@
+package source
+
+import (
+	"context"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// UpdateRegistry changes the registry and commits it, whole or not at all. edit
+// is called while nobody else can change it, with the registry as it is then;
+// it returns the new one and the commit's message, or nil if there is nothing
+// to do. The new commit's id is returned.
+func (w *Workspace) UpdateRegistry(ctx context.Context, what string, edit func(*Registry) (*Registry, string, error)) (commit string, err error) {
+	return w.updateRegistry(ctx, what, false, edit)
+}
+
+// updateRegistry is UpdateRegistry; dirty lets changes that are not committed
+// go into the commit.
+func (w *Workspace) updateRegistry(ctx context.Context, what string, dirty bool, edit func(*Registry) (*Registry, string, error)) (commit string, err error) {
+	err = w.exclusively(ctx, func(repo *gitrepo.Repo) error {
+		file := w.RegistryPath()
+		changed, err := repo.Status(ctx, file)
+		if err != nil {
+			return err
+		}
+		c := change{What: what}
+		for _, s := range changed {
+			switch {
+			case s.Index == '?':
+				c.Untracked = []string{file}
+			case s.Index != 'A' && !dirty:
+				return registry.WithFix(registry.Errorf(registry.ErrConflict, "%s has changes that are not committed, which this one would mix with its own", file),
+					"commit them, or drop them with git checkout HEAD -- %s", file)
+			}
+		}
+		before, err := w.Registry()
+		if err != nil {
+			return err
+		}
+		after, message, err := edit(before)
+		if err != nil || after == nil {
+			return err
+		}
+		old := before.Bytes()
+		if _, err := w.root.Lstat(file); err != nil {
+			old, c.Untracked = nil, []string{file}
+		}
+		c.Files = []fileChange{{Path: file, Before: old, After: after.Bytes()}}
+		c.Message = message
+		if c.Head, _, err = repo.Head(ctx); err != nil {
+			return err
+		}
+		commit, err = w.make(ctx, repo, c)
+		return err
+	})
+	return commit, err
+}
+
+// Author is who git says is at work here.
+func (w *Workspace) Author(ctx context.Context) (string, error) {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return "", err
+	}
+	who, err := repo.Identity(ctx)
+	return who.String(), err
+}

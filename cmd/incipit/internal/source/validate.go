@@ -1,0 +1,191 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/strictjson"
+)
+
+// Validate checks the prompts of the work tree, or all of them and the
+// included texts if none is named. Every finding of every prompt is returned,
+// in the order of their places, with the number of prompts that were checked.
+func (w *Workspace) Validate(ctx context.Context, only ...prompt.ID) (checked int, findings []prompt.Finding, err error) {
+	dirs, found, err := scan(w.Files(), w.Config.Prompts)
+	if err != nil {
+		return 0, nil, err
+	}
+	if len(only) > 0 {
+		found = nil
+		all := dirs
+		dirs = nil
+		for _, id := range only {
+			i := slices.IndexFunc(all, func(d promptDir) bool { return d.id == id })
+			if i < 0 {
+				d, err := w.open(w.Files(), id)
+				if err != nil {
+					return 0, nil, err
+				}
+				dirs = append(dirs, d)
+				continue
+			}
+			dirs = append(dirs, all[i])
+		}
+	}
+	tagged, err := w.taggedNames(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	found = append(found, w.validateAll(ctx, dirs, tagged)...)
+	if len(only) == 0 {
+		shared, n := w.validateShared(ctx)
+		found = append(found, shared...)
+		found = append(found, w.validateRegistry()...)
+		checked += n
+	}
+	prompt.SortFindings(found)
+	return checked + len(dirs), found, nil
+}
+
+// validateAll spreads the prompts over the processors.
+func (w *Workspace) validateAll(ctx context.Context, dirs []promptDir, tagged map[string]bool) []prompt.Finding {
+	var (
+		wg   sync.WaitGroup
+		next = make(chan promptDir)
+		out  = make([][]prompt.Finding, runtime.GOMAXPROCS(0))
+	)
+	files := w.Files()
+	for i := range out {
+		wg.Go(func() {
+			for d := range next {
+				out[i] = append(out[i], w.validateOne(ctx, files, d, tagged)...)
+			}
+		})
+	}
+	for _, d := range dirs {
+		next <- d
+	}
+	close(next)
+	wg.Wait()
+	return slices.Concat(out...)
+}
+
+func (w *Workspace) validateOne(ctx context.Context, files fs.FS, d promptDir, tagged map[string]bool) []prompt.Finding {
+	fail := func(code string, err error) []prompt.Finding {
+		return []prompt.Finding{{Path: d.dir, Code: code, Severity: prompt.SeverityError, Message: err.Error()}}
+	}
+	f, findings := d.files(files)
+	unread := make(map[string]bool)
+	for _, u := range findings {
+		unread[u.Path] = true
+	}
+	draft, more := prompt.Parse(d.id, f, w.includer(ctx, files, nil))
+	for _, m := range more {
+		if m.Code != "missing-file" || !unread[m.Path] {
+			findings = append(findings, m)
+		}
+	}
+	if previous, err := prompt.ParseVersion(draft.Metadata.PreviousVersion); err == nil && tagged != nil && !tagged[d.id.Tag(previous)] {
+		line, col := strictjson.Position(f.Metadata, strictjson.Locate(f.Metadata, "previous_version"))
+		findings = append(findings, prompt.Finding{
+			Path: path.Join(d.dir, prompt.MetadataFile), Line: line, Col: col, Code: "previous-version", Severity: prompt.SeverityError,
+			Message: fmt.Sprintf("previous_version is %s, but there is no tag %s", previous, d.id.Tag(previous)),
+			Fix:     "git fetch --tags; if it was never released here, set previous_version to null",
+		})
+	}
+	if draft.Prompt.OutputSchema != nil {
+		if err := checkSchema(draft.Prompt.OutputSchema); err != nil {
+			line, col := strictjson.Position(f.Metadata, strictjson.Locate(f.Metadata, "output_schema"))
+			findings = append(findings, prompt.Finding{
+				Path: path.Join(d.dir, prompt.MetadataFile), Line: line, Col: col, Code: "output-schema", Severity: prompt.SeverityError,
+				Message: "output_schema is no valid JSON Schema: " + prompt.Visible(err.Error()),
+			})
+		}
+	}
+	if ctx.Err() != nil {
+		return fail("interrupted", ctx.Err())
+	}
+	return findings
+}
+
+// taggedNames are all tags, and nil where Git cannot tell: outside a
+// repository and in a shallow clone.
+func (w *Workspace) taggedNames(ctx context.Context) (map[string]bool, error) {
+	repo, err := w.Git(ctx)
+	if errors.Is(err, gitrepo.ErrNoRepository) {
+		return nil, nil
+	}
+	if err != nil || repo.Shallow {
+		return nil, err
+	}
+	tags, err := repo.Tags(ctx, "")
+	names := make(map[string]bool, len(tags))
+	for _, t := range tags {
+		names[t.Name] = true
+	}
+	return names, err
+}
+
+// validateShared checks the included texts, which may be in no prompt yet.
+func (w *Workspace) validateShared(ctx context.Context) (findings []prompt.Finding, checked int) {
+	root := path.Join(w.Config.Prompts, prompt.SharedPrefix)
+	files := w.Files()
+	if fi, err := fs.Lstat(files, root); err != nil || !fi.IsDir() {
+		return nil, 0
+	}
+	walk := func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		checked++
+		report := func(code, msg string) {
+			findings = append(findings, prompt.Finding{Path: name, Code: code, Severity: prompt.SeverityError, Message: msg})
+		}
+		short, isText := strings.CutSuffix(strings.TrimPrefix(name, root+"/"), ".txt")
+		id, err := prompt.ParseID(prompt.SharedPrefix + short)
+		switch {
+		case !isText:
+			report("include-name", "included texts are files that end in .txt")
+			return nil
+		case err != nil:
+			report("include-name", err.Error())
+			return nil
+		}
+		data, code, err := readRegular(files, name, e, prompt.MaxTextBytes)
+		if err != nil {
+			report(code, err.Error())
+			return nil
+		}
+		_, more := prompt.ParseShared(id, name, data, w.includer(ctx, files, nil))
+		findings = append(findings, more...)
+		return nil
+	}
+	if err := fs.WalkDir(files, root, walk); err != nil {
+		findings = append(findings, prompt.Finding{Path: root, Code: "unreadable", Severity: prompt.SeverityError, Message: err.Error()})
+	}
+	return findings, checked
+}
+
+func (w *Workspace) validateRegistry() []prompt.Finding {
+	reg, err := w.Registry()
+	if err == nil {
+		for _, id := range reg.IDs() {
+			if _, entryErr := reg.Entry(id); entryErr != nil {
+				err = entryErr
+			}
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	return []prompt.Finding{{Path: w.RegistryPath(), Code: "registry", Severity: prompt.SeverityError, Message: err.Error()}}
+}

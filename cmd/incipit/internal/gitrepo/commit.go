@@ -47,18 +47,18 @@ func (r *Repo) Commit(ctx context.Context, message string, paths []string) (stri
 	return id, err
 }
 
-// Unstage takes files that were new to git out of the index again.
-func (r *Repo) Unstage(ctx context.Context, paths []string) error {
-	if len(paths) == 0 {
-		return nil
+// ResetIndex makes the index hold what rev has at paths. "" is what is checked
+// out, or nothing before the first commit.
+func (r *Repo) ResetIndex(ctx context.Context, rev string, paths []string) error {
+	args := []string{"reset", "--quiet"}
+	if rev != "" {
+		if err := checkRev(rev); err != nil {
+			return err
+		}
+		args = append(args, rev)
 	}
-	_, err := r.run(ctx, nil, append([]string{"rm", "--quiet", "--cached", "--ignore-unmatch", "--"}, literal(paths)...)...)
-	return err
-}
-
-// Refresh makes the index hold what HEAD has at paths.
-func (r *Repo) Refresh(ctx context.Context, paths []string) error {
-	_, err := r.run(ctx, nil, append([]string{"reset", "--quiet", "--"}, literal(paths)...)...)
+	args = append(args, "--")
+	_, err := r.run(ctx, nil, append(args, literal(paths)...)...)
 	var failed *CommandError
 	if errors.As(err, &failed) && failed.Code == 1 {
 		return nil // git reset says by 1 that files differ from the index
@@ -80,51 +80,28 @@ func (r *Repo) CreateTag(ctx context.Context, name, commit, message string) erro
 	return err
 }
 
-// MoveHead moves the branch that is checked out from one commit to another,
-// if nobody else moved it meanwhile. The files stay as they are.
-func (r *Repo) MoveHead(ctx context.Context, from, to, why string) error {
-	if err := errors.Join(checkRev(from), checkRev(to)); err != nil {
+// DeleteTag removes the tag name, if object is still what it points to.
+func (r *Repo) DeleteTag(ctx context.Context, name, object string) error {
+	if err := errors.Join(checkRev(name), checkRev(object)); err != nil {
 		return err
 	}
-	_, err := r.run(ctx, nil, "update-ref", "-m", why, "HEAD", to, from)
+	_, err := r.run(ctx, nil, "update-ref", "-d", "refs/tags/"+name, object)
 	return err
 }
 
-// A FileStatus is a file of the work tree that differs from HEAD.
-type FileStatus struct {
-	Path  string // relative to Dir, with slashes
-	Index byte   // git status's letters: ' ', M, A, D, R, ?, U …
-	Tree  byte
-}
-
-// Status lists what differs from HEAD at paths, untracked files included.
-func (r *Repo) Status(ctx context.Context, paths ...string) ([]FileStatus, error) {
-	args := []string{"status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--"}
-	out, err := r.read(ctx, append(args, literal(paths)...)...)
-	if err != nil {
-		return nil, err
+// MoveHead moves the branch that is checked out from one commit to another, or
+// to before its first one if to is "", if nobody else moved it meanwhile. The
+// files stay as they are.
+func (r *Repo) MoveHead(ctx context.Context, from, to, why string) error {
+	if err := checkRev(from); err != nil {
+		return err
 	}
-	var found []FileStatus
-	for entry := range strings.SplitSeq(string(out), "\x00") {
-		if len(entry) > 3 {
-			found = append(found, FileStatus{strings.TrimPrefix(entry[3:], r.Prefix), entry[0], entry[1]})
-		}
+	args := []string{"update-ref", "-m", why, "HEAD", to, from}
+	if to == "" {
+		args = []string{"update-ref", "-m", why, "-d", "HEAD", from}
+	} else if err := checkRev(to); err != nil {
+		return err
 	}
-	return found, nil
-}
-
-// Modes returns git's mode of each file below the paths that the index knows,
-// relative to Dir.
-func (r *Repo) Modes(ctx context.Context, paths ...string) (map[string]string, error) {
-	out, err := r.read(ctx, append([]string{"ls-files", "--stage", "-z", "--"}, literal(paths)...)...)
-	if err != nil {
-		return nil, err
-	}
-	modes := make(map[string]string)
-	for entry := range strings.SplitSeq(string(out), "\x00") {
-		if head, name, ok := strings.Cut(entry, "\t"); ok {
-			modes[name] = strings.Fields(head)[0]
-		}
-	}
-	return modes, nil
+	_, err := r.run(ctx, nil, args...)
+	return err
 }

@@ -1,12 +1,14 @@
 package gitrepo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,21 +126,44 @@ func (r *Repo) LockFiles() []LockFile {
 	return found
 }
 
-// GitProcess returns the id of a git process that works in this repository,
-// and false if there is none or the system does not tell.
+// GitProcess returns the id of a git process that may hold a lock of this
+// repository, and false if there is none or the system does not tell.
 func (r *Repo) GitProcess() (pid string, ok bool) {
+	places := r.places()
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, d := range dirs {
 		comm, err := os.ReadFile(filepath.Join(d, "comm"))
 		if err != nil || !strings.HasPrefix(string(comm), "git") {
 			continue
 		}
+		args, err := os.ReadFile(filepath.Join(d, "cmdline"))
+		if err != nil || bytes.Contains(args, []byte("\x00cat-file\x00")) {
+			continue // reads alone, and is most likely our own
+		}
 		cwd, err := os.Readlink(filepath.Join(d, "cwd"))
-		if err == nil && (inside(cwd, r.Top) || inside(cwd, r.CommonDir) || inside(cwd, r.GitDir)) {
+		if err == nil && slices.ContainsFunc(places, func(p string) bool { return inside(cwd, p) }) {
 			return filepath.Base(d), true
 		}
 	}
 	return "", false
+}
+
+// places are the directories in which git works on this repository: the git
+// directories, and all its work trees, which share locks.
+func (r *Repo) places() []string {
+	out := []string{r.Top, r.GitDir, r.CommonDir, filepath.Dir(r.CommonDir)}
+	links, _ := filepath.Glob(filepath.Join(r.CommonDir, "worktrees", "*", "gitdir"))
+	for _, l := range links {
+		if b, err := os.ReadFile(l); err == nil {
+			out = append(out, filepath.Dir(strings.TrimSpace(string(b))))
+		}
+	}
+	for i, p := range out {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			out[i] = real
+		}
+	}
+	return out
 }
 
 func inside(path, dir string) bool {

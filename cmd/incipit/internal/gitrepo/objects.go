@@ -1,33 +1,23 @@
 package gitrepo
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os/exec"
-	"strconv"
+	"runtime"
 	"strings"
-	"sync"
-
-	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
-// MaxObject is the largest object that is read, in bytes. It bounds the trees
-// of a repository as well; the texts in it have smaller bounds of their own.
-const MaxObject = 16 << 20
-
-// Objects reads objects through one long-lived git cat-file --batch: about a
-// tenth of a millisecond each. It is safe for concurrent use; Close ends it.
+// Objects reads objects through long-lived git cat-file --batch processes: one
+// while reads come in turn, and up to one per processor where they come at
+// once. A read takes about a twentieth of a millisecond. Close ends them.
 type Objects struct {
-	mu  sync.Mutex
-	cmd *exec.Cmd
-	in  io.WriteCloser
-	out *bufio.Reader
-	bad error // why the process can no longer be used
+	repo  *Repo
+	ctx   context.Context //nolint:containedctx // the life of the processes, given to Objects
+	idle  chan *batch
+	limit chan struct{} // holds a token for each process that may still be started
 }
 
 // An Object is what the database holds under an id.
@@ -37,31 +27,27 @@ type Object struct {
 	Data []byte
 }
 
-// Objects starts a reader that lives until Close or until ctx is done.
-func (r *Repo) Objects(ctx context.Context) (*Objects, error) {
-	cmd, err := r.command(ctx, "cat-file", "--batch")
-	if err != nil {
-		return nil, err
+// Objects returns a reader that lives until Close or until ctx is done.
+func (r *Repo) Objects(ctx context.Context) *Objects {
+	n := runtime.GOMAXPROCS(0)
+	o := &Objects{repo: r, ctx: ctx, idle: make(chan *batch, n), limit: make(chan struct{}, n)}
+	for range n {
+		o.limit <- struct{}{}
 	}
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("git cat-file: %w", err)
-	}
-	return &Objects{cmd: cmd, in: in, out: bufio.NewReaderSize(out, 64<<10)}, nil
+	return o
 }
 
-// Close ends the process.
+// Close ends the processes. No read may be under way.
 func (o *Objects) Close() error {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return errors.Join(o.in.Close(), o.cmd.Wait())
+	var errs []error
+	for {
+		select {
+		case b := <-o.idle:
+			errs = append(errs, b.close())
+		default:
+			return errors.Join(errs...)
+		}
+	}
 }
 
 // Get reads what rev names: an id, a ref, or ref:path. It reports
@@ -70,44 +56,37 @@ func (o *Objects) Get(rev string) (Object, error) {
 	if err := checkRev(rev); err != nil {
 		return Object{}, err
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.bad != nil {
-		return Object{}, o.bad
+	b, err := o.take()
+	if err != nil {
+		return Object{}, err
 	}
-	obj, err := o.get(rev)
+	obj, err := b.get(rev)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		o.bad = err // the position in the stream is unknown from here on
+		// The position in the stream is unknown from here on.
+		o.limit <- struct{}{}
+		return obj, errors.Join(err, b.close())
 	}
+	o.idle <- b
 	return obj, err
 }
 
-func (o *Objects) get(rev string) (Object, error) {
-	if _, err := io.WriteString(o.in, rev+"\n"); err != nil {
-		return Object{}, fmt.Errorf("git cat-file: %w", err)
+// take waits for a process that is idle, or starts one.
+func (o *Objects) take() (*batch, error) {
+	select {
+	case b := <-o.idle:
+		return b, nil
+	default:
 	}
-	head, err := o.out.ReadString('\n')
-	if err != nil {
-		return Object{}, fmt.Errorf("git cat-file %s: %w", prompt.Visible(rev), err)
+	select {
+	case b := <-o.idle:
+		return b, nil
+	case <-o.limit:
+		b, err := o.repo.batch(o.ctx)
+		if err != nil {
+			o.limit <- struct{}{}
+		}
+		return b, err
 	}
-	head = strings.TrimSuffix(head, "\n")
-	f := strings.Fields(head)
-	if len(f) != 3 || strings.HasSuffix(head, " missing") {
-		return Object{}, fmt.Errorf("git has no object %s: %w", prompt.Visible(rev), fs.ErrNotExist)
-	}
-	size, err := strconv.ParseInt(f[2], 10, 64)
-	if err != nil {
-		return Object{}, fmt.Errorf("git cat-file answered %q", prompt.Visible(head))
-	}
-	if size > MaxObject {
-		_, err := io.CopyN(io.Discard, o.out, size+1)
-		return Object{}, errors.Join(fmt.Errorf("object %s has %d bytes, at most %d are read: %w", prompt.Visible(rev), size, MaxObject, fs.ErrNotExist), err)
-	}
-	data := make([]byte, size+1) // and the newline behind it
-	if _, err := io.ReadFull(o.out, data); err != nil {
-		return Object{}, fmt.Errorf("git cat-file %s: %w", prompt.Visible(rev), err)
-	}
-	return Object{ID: f[0], Type: f[1], Data: data[:size]}, nil
 }
 
 // A TagObject is an annotated tag.
@@ -185,6 +164,15 @@ func (o *Objects) Commit(rev string) (Commit, error) {
 		}
 	}
 	return c, nil
+}
+
+// Head is the id of the commit that is checked out, and "" before the first.
+func (o *Objects) Head() (string, error) {
+	c, err := o.Commit("HEAD")
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return c.ID, err
 }
 
 // treeEntries parses a tree object: mode, space, name, NUL, raw id.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,15 +17,19 @@ import (
 type Tree struct {
 	objects *Objects
 	root    string // revision and a colon, and the directory with a slash
+
+	mu      sync.Mutex
+	name    string      // the directory that was listed last: files are read
+	entries []treeEntry // from one directory in a row
 }
 
 // Tree returns the files that rev has in the directory that r was opened in.
 // Objects must have been opened there too: git reads ./ from its own directory.
 func (r *Repo) Tree(o *Objects, rev string) *Tree {
 	if r.Bare {
-		return &Tree{o, rev + ":"}
+		return &Tree{objects: o, root: rev + ":"}
 	}
-	return &Tree{o, rev + ":./"}
+	return &Tree{objects: o, root: rev + ":./"}
 }
 
 var (
@@ -61,7 +66,7 @@ func (t *Tree) spec(name string) string {
 
 // ReadDir lists a directory, in the order of names.
 func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
-	es, err := t.entries(name)
+	es, err := t.list(name)
 	if err != nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: err}
 	}
@@ -73,15 +78,22 @@ func (t *Tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	return out, nil
 }
 
-func (t *Tree) entries(name string) ([]treeEntry, error) {
+func (t *Tree) list(name string) ([]treeEntry, error) {
 	if !fs.ValidPath(name) {
 		return nil, fs.ErrInvalid
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.entries != nil && t.name == name {
+		return t.entries, nil
 	}
 	obj, err := t.objects.Get(t.spec(name))
 	if err != nil {
 		return nil, err
 	}
-	return treeEntries(obj)
+	es, err := treeEntries(obj)
+	t.name, t.entries = name, es
+	return es, err
 }
 
 // ReadFile reads a plain file.
@@ -94,7 +106,7 @@ func (t *Tree) read(name string) ([]byte, treeEntry, error) {
 	fail := func(err error) ([]byte, treeEntry, error) {
 		return nil, treeEntry{}, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	es, err := t.entries(path.Dir(name))
+	es, err := t.list(path.Dir(name))
 	if err != nil {
 		return fail(err)
 	}

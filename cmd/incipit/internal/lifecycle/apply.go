@@ -27,6 +27,15 @@ func (s *Service) Apply(ctx context.Context, seen *Plan) (*Receipt, error) {
 	return s.apply(ctx, seen.Request, seen)
 }
 
+// Replan works a plan out again. It reports ErrConflict if it no longer holds.
+func (s *Service) Replan(ctx context.Context, seen *Plan) (*Plan, error) {
+	now, err := s.Plan(ctx, seen.Request)
+	if err != nil {
+		return nil, err
+	}
+	return now, now.stale(seen)
+}
+
 func (s *Service) apply(ctx context.Context, req Request, seen *Plan) (*Receipt, error) {
 	// Planned once before the lock: most refusals need no lock, and a plan that
 	// is not confirmed must not wait for one.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -22,7 +23,8 @@ type Row struct {
 type Running struct {
 	Version    string         `json:"version"`
 	Candidate  string         `json:"candidate,omitempty"`
-	Share      registry.Share `json:"share,omitempty"` // of the candidate, in percent
+	Share      registry.Share `json:"share"` // of the candidate, in percent; 0 without one
+	NextStep   registry.Share `json:"next_step"`
 	DeployedAt string         `json:"deployed_at"`
 	By         string         `json:"by,omitempty"`
 	Revision   int            `json:"deployment"`
@@ -36,6 +38,36 @@ func (s *Service) List(_ context.Context, env string) ([]Row, error) {
 			return nil, err
 		}
 	}
+	type drafts struct {
+		ids []prompt.ID
+		err error
+	}
+	found := make(chan drafts, 1)
+	go func() { // reads directories while the registry is decoded; waited for below
+		var d drafts
+		if env == "" {
+			d.ids, d.err = s.ws.IDs()
+		}
+		found <- d
+	}()
+	rows, err := s.registered(env)
+	d := <-found
+	if err := errors.Join(err, d.err); err != nil {
+		return nil, err
+	}
+	known := len(rows)
+	for _, id := range d.ids {
+		byID := func(r Row, id prompt.ID) int { return strings.Compare(string(r.Prompt), string(id)) }
+		if _, ok := slices.BinarySearchFunc(rows[:known], id, byID); !ok {
+			rows = append(rows, Row{Prompt: id, Deployments: map[string]Running{}})
+		}
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(string(a.Prompt), string(b.Prompt)) })
+	return rows, nil
+}
+
+// registered is the rows of the registry's prompts.
+func (s *Service) registered(env string) ([]Row, error) {
 	reg, err := s.ws.Registry()
 	if err != nil {
 		return nil, err
@@ -60,21 +92,6 @@ func (s *Service) List(_ context.Context, env string) ([]Row, error) {
 			rows = append(rows, row)
 		}
 	}
-	if env != "" {
-		return rows, nil
-	}
-	drafts, err := s.ws.IDs()
-	if err != nil {
-		return nil, err
-	}
-	known := len(rows)
-	for _, id := range drafts {
-		byID := func(r Row, id prompt.ID) int { return strings.Compare(string(r.Prompt), string(id)) }
-		if _, ok := slices.BinarySearchFunc(rows[:known], id, byID); !ok {
-			rows = append(rows, Row{Prompt: id, Deployments: map[string]Running{}})
-		}
-	}
-	slices.SortFunc(rows, func(a, b Row) int { return strings.Compare(string(a.Prompt), string(b.Prompt)) })
 	return rows, nil
 }
 
@@ -82,6 +99,7 @@ func running(d registry.Deployment) Running {
 	r := Running{Version: d.Version.String(), DeployedAt: d.At.UTC().Format("2006-01-02T15:04:05Z"), By: d.By, Revision: d.Seq}
 	if d.Rollout != nil {
 		r.Candidate, r.Share = d.Rollout.Candidate().Version.String(), d.Rollout.Candidate().Share()
+		r.NextStep, _ = d.Rollout.NextStep()
 	}
 	return r
 }

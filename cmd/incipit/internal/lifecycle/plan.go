@@ -18,7 +18,7 @@ type Request struct {
 	Strategy    registry.Strategy  `json:"strategy,omitempty"` // deploy; "" is full
 	Steps       []registry.Share   `json:"steps,omitempty"`    // canary
 	Bucketing   registry.Bucketing `json:"bucketing,omitempty"`
-	Share       registry.Share     `json:"share,omitempty"` // shift
+	Share       registry.Share     `json:"share"` // shift
 	Reason      string             `json:"reason,omitempty"`
 	Supersede   bool               `json:"supersede,omitempty"` // deploy over an open rollout
 
@@ -67,7 +67,7 @@ func (s *Service) plan(ctx context.Context, st state, req Request) (*Plan, error
 	if req.Revision != nil && *req.Revision != st.revision {
 		return nil, registry.WithFix(registry.Errorf(registry.ErrConflict, "%s is at revision %d, not %d", req.Environment, st.revision, *req.Revision), "look at incipit history %s --env %s, then decide again", req.Prompt, req.Environment)
 	}
-	p := &Plan{Request: req, Protected: st.env.Protected, SeenSeq: st.track.Seq(), SeenRev: st.revision}
+	p := &Plan{Request: req, Checks: []Check{}, Protected: st.env.Protected, SeenSeq: st.track.Seq(), SeenRev: st.revision}
 	if now, ok := st.track.Current(); ok {
 		p.From = now.Version.String()
 	}

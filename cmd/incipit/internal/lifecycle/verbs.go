@@ -10,6 +10,10 @@ import (
 
 // deploy puts a release into an environment, at once or behind a rollout.
 func (s *Service) deploy(ctx context.Context, st state, p *Plan) error {
+	if name, shared := p.Prompt.Shared(); shared {
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s is a text that prompts include: it runs as a part of them, not by itself", p.Prompt),
+			"release the prompts that include it: {{> %s}}", name)
+	}
 	v, err := prompt.ParseVersion(p.Version)
 	if err != nil {
 		return err
@@ -213,7 +217,7 @@ func (p *Plan) target(track registry.Track, now registry.Deployment) (prompt.Ver
 		}
 		v, err := track.LastGood()
 		if err != nil {
-			err = registry.WithFix(err, "roll back to a release of your choice: --to VERSION")
+			err = registry.WithFix(err, "deploy another release: incipit log %s lists them", p.Prompt)
 		}
 		return v, err
 	}
@@ -227,7 +231,7 @@ func (p *Plan) target(track registry.Track, now registry.Deployment) (prompt.Ver
 		return v, nil
 	}
 	if !track.Ran(v) {
-		return v, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s never ran in %s, so there is no going back to it", v, p.Environment), "incipit deploy %s@%s --env %s", p.Prompt, v, p.Environment)
+		return v, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s never ran in %s, so there is no going back to it", v, p.Environment), "incipit history %s --env %s shows what did; anything else is a deploy", p.Prompt, p.Environment)
 	}
 	return v, nil
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -15,21 +13,26 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// A change is one commit, and at most one tag on it, that is made whole or not
-// at all. It is written to the journal before anything else is touched: after
-// a crash the next change completes it or takes it back.
+// A change is one commit and the tags on it, made whole or not at all. It is
+// written to the journal before anything else is touched: after a crash the
+// next change completes it or takes it back.
 type change struct {
 	What    string    `json:"what"` // for people: release customer-support 1.3.2
-	Head    string    `json:"head"` // the commit it was planned on; "" before the first
+	Head    string    `json:"head"` // the commit it was planned on, "" before the first; without paths, the one to tag
 	Started time.Time `json:"started"`
 
 	Files     []fileChange `json:"files"`               // written by us
 	Paths     []string     `json:"paths,omitempty"`     // committed as they stand in the work tree
 	Untracked []string     `json:"untracked,omitempty"` // those of them that are new to git
 
-	Message    string `json:"message"`
-	Tag        string `json:"tag,omitempty"`
-	TagMessage string `json:"tag_message,omitempty"`
+	Message string      `json:"message"`
+	Tags    []tagChange `json:"tags,omitempty"`
+}
+
+// A tagChange is an annotated tag that the change makes.
+type tagChange struct {
+	Name    string `json:"name"`
+	Message string `json:"message"`
 }
 
 // A fileChange is a file that the change writes. Before is nil if there was
@@ -67,11 +70,11 @@ func (w *Workspace) exclusively(ctx context.Context, do func(*gitrepo.Repo) erro
 	return do(repo)
 }
 
-// make carries the change out. It is called under the lock.
+// make carries the change out, or leaves everything as it was. It is called
+// under the lock.
 func (w *Workspace) make(ctx context.Context, repo *gitrepo.Repo, c change) (commit string, err error) {
 	if held := repo.LockFiles(); len(held) > 0 {
-		return "", registry.WithFix(registry.Errorf(registry.ErrUnavailable, "git holds the lock %s", held[0].Path),
-			"wait for the git command that runs; if none does: incipit doctor --repair")
+		return "", lockHeld(repo, held[0])
 	}
 	c.Started = w.now()
 	// From here on an interrupt must not leave the change half made.
@@ -79,38 +82,57 @@ func (w *Workspace) make(ctx context.Context, repo *gitrepo.Repo, c change) (com
 	if err := w.writeJournal(repo, c); err != nil {
 		return "", err
 	}
-	commit, err = w.carryOut(ctx, repo, c)
-	if err != nil {
-		err = errors.Join(err, w.takeBack(ctx, repo, c, commit))
+	if commit, err = w.carryOut(ctx, repo, c); err != nil {
+		return w.giveUp(ctx, repo, c, commit, err)
 	}
-	return commit, errors.Join(err, w.removeJournal(repo))
+	return commit, w.removeJournal(repo)
 }
 
-// carryOut returns the id of the commit even where the tag fails.
-func (w *Workspace) carryOut(ctx context.Context, repo *gitrepo.Repo, c change) (string, error) {
+// giveUp takes back a change that failed; made is its commit, if it came that
+// far. If all of it was done before git was killed, giveUp returns the commit
+// and no error. Where it can do neither, the journal stays, for the next change
+// to try again.
+func (w *Workspace) giveUp(ctx context.Context, repo *gitrepo.Repo, c change, made string, cause error) (commit string, err error) {
+	lockErr := w.removeLocks(repo, c.Started.Add(-time.Second))
+	commit, err = w.settle(ctx, repo, c, made, false)
+	switch {
+	case err != nil:
+		return "", registry.WithFix(
+			fmt.Errorf("%w; and what was done until then could not be taken back: %w", cause, errors.Join(err, lockErr)),
+			"mend the cause, then run incipit doctor --repair")
+	case commit != "":
+		return commit, w.removeJournal(repo)
+	}
+	return "", errors.Join(explainCommit(ctx, repo, cause), w.removeJournal(repo))
+}
+
+// carryOut returns the id of the commit that was made or tagged, even where
+// what follows it fails.
+func (w *Workspace) carryOut(ctx context.Context, repo *gitrepo.Repo, c change) (commit string, err error) {
 	for _, f := range c.Files {
 		if err := w.writeFile(f.Path, f.After); err != nil {
 			return "", err
 		}
 	}
-	commit := c.Head
+	commit = c.Head
 	if len(c.allPaths()) > 0 {
-		var err error
 		if commit, err = repo.Commit(ctx, c.Message, c.allPaths()); err != nil {
-			return "", explainCommit(err)
+			return "", err
 		}
 		if err := w.unaltered(ctx, commit, c); err != nil {
 			return commit, err
 		}
 	}
-	if c.Tag == "" {
-		return commit, nil
+	for _, t := range c.Tags {
+		err := repo.CreateTag(ctx, t.Name, commit, t.Message)
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%w: %w", err, registry.ErrConflict)
+		}
+		if err != nil {
+			return commit, err
+		}
 	}
-	err := repo.CreateTag(ctx, c.Tag, commit, c.TagMessage)
-	if errors.Is(err, fs.ErrExist) {
-		err = fmt.Errorf("%w: %w", err, registry.ErrConflict)
-	}
-	return commit, err
+	return commit, nil
 }
 
 func (c change) allPaths() []string {
@@ -143,39 +165,13 @@ func (w *Workspace) unaltered(ctx context.Context, commit string, c change) erro
 	return nil
 }
 
-func explainCommit(err error) error {
+func explainCommit(ctx context.Context, repo *gitrepo.Repo, err error) error {
 	if _, ok := errors.AsType[*gitrepo.CommandError](err); !ok {
 		return err
 	}
+	if _, err := repo.Identity(ctx); err != nil {
+		return fmt.Errorf("nothing was changed: %w", err)
+	}
 	return registry.WithFix(fmt.Errorf("git did not commit, nothing was changed: %w", err),
 		"if a hook refused, do what it asks; then run the same command again")
-}
-
-// takeBack undoes a change that failed. commit is what it committed, if it
-// came that far.
-func (w *Workspace) takeBack(ctx context.Context, repo *gitrepo.Repo, c change, commit string) error {
-	var errs []error
-	if commit != "" && commit != c.Head && c.Head != "" {
-		if err := repo.MoveHead(ctx, commit, c.Head, "incipit: take back "+c.What); err != nil {
-			return fmt.Errorf("commit %.12s could not be taken back: %w", commit, err)
-		}
-		errs = append(errs, repo.Refresh(ctx, c.allPaths()))
-	}
-	for _, f := range c.Files {
-		errs = append(errs, w.restore(f))
-	}
-	return errors.Join(append(errs, repo.Unstage(ctx, c.Untracked))...)
-}
-
-// restore puts a file back, unless somebody else has written it since.
-func (w *Workspace) restore(f fileChange) error {
-	w.root.Remove(f.Path + tempSuffix) //nolint:errcheck // usually there is none
-	now, err := os.ReadFile(filepath.Join(w.Dir, filepath.FromSlash(f.Path)))
-	if err != nil || !bytes.Equal(now, f.After) || bytes.Equal(f.Before, f.After) {
-		return nil //nolint:nilerr // not written yet, or not ours any more
-	}
-	if f.Before == nil {
-		return w.root.Remove(f.Path)
-	}
-	return w.writeFile(f.Path, f.Before)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -62,7 +61,12 @@ type configFile struct {
 
 const maxConfigBytes = 64 << 10
 
-var environmentName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+// isEnvironmentName reports whether s is up to 32 of a-z, 0-9 and dashes, the
+// first no dash.
+func isEnvironmentName(s string) bool {
+	return s != "" && len(s) <= 32 && s[0] != '-' &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') })
+}
 
 // parseConfig reads incipit.yaml. Errors name the file and the line.
 func parseConfig(data []byte) (Config, error) {
@@ -86,8 +90,12 @@ func parseConfig(data []byte) (Config, error) {
 	if err := dec.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
 		return bad("%s", yamlProblem(err))
 	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return bad("it holds more than one document")
+	}
 	if f.Prompts != "" {
-		if clean := path.Clean(f.Prompts); clean != f.Prompts || strings.HasPrefix(clean, "..") || path.IsAbs(clean) || strings.HasPrefix(clean, "-") {
+		if clean := path.Clean(f.Prompts); clean != f.Prompts || strings.HasPrefix(clean, "..") || path.IsAbs(clean) || strings.HasPrefix(clean, "-") ||
+			clean == ".git" || strings.HasPrefix(clean, ".git/") || prompt.Visible(clean) != clean {
 			return bad("prompts: %q must be a plain directory inside the workspace, such as prompts", prompt.Visible(f.Prompts))
 		}
 		c.Prompts = f.Prompts
@@ -97,7 +105,7 @@ func parseConfig(data []byte) (Config, error) {
 	}
 	seen := make(map[string]bool)
 	for _, e := range f.Environments {
-		if !environmentName.MatchString(e.Name) || seen[e.Name] {
+		if !isEnvironmentName(e.Name) || seen[e.Name] {
 			return bad("environments: %q must be a name of its own: a-z, 0-9 and dashes, at most 32 characters", prompt.Visible(e.Name))
 		}
 		seen[e.Name] = true

@@ -1,13 +1,45 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"syscall"
 )
+
+// A worktree is the files of a workspace. Opening one cannot leave the
+// directory; listings come straight from the system, which is several times
+// faster, and show links without following them.
+type worktree struct {
+	root *os.Root
+	dir  string
+}
+
+var (
+	_ fs.ReadDirFS  = worktree{}
+	_ fs.ReadLinkFS = worktree{}
+)
+
+func (t worktree) Open(name string) (fs.File, error) { return t.root.Open(filepath.FromSlash(name)) }
+
+func (t worktree) Lstat(name string) (fs.FileInfo, error) {
+	return t.root.Lstat(filepath.FromSlash(name))
+}
+
+func (t worktree) ReadLink(name string) (string, error) {
+	return t.root.Readlink(filepath.FromSlash(name))
+}
+
+func (t worktree) ReadDir(name string) ([]fs.DirEntry, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrInvalid}
+	}
+	return os.ReadDir(filepath.Join(t.dir, filepath.FromSlash(name)))
+}
 
 // readFile reads a plain file of the workspace, of at most limit bytes.
 func (w *Workspace) readFile(name string, limit int64) ([]byte, error) {
@@ -24,6 +56,16 @@ func (w *Workspace) readFile(name string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
 	}
 	return data, err
+}
+
+// readAtMost reads the first bytes of a file.
+func readAtMost(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
 }
 
 // tempSuffix ends the names of files that are being written. A crash may leave
@@ -74,6 +116,8 @@ func syncDir(dir string) error {
 		return err
 	}
 	defer d.Close()
-	_ = d.Sync() // some systems cannot sync a directory
-	return nil
+	if err := d.Sync(); errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	return nil // some systems cannot sync a directory
 }

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,13 +36,23 @@ func (w *Workspace) writeJournal(repo *gitrepo.Repo, c change) error {
 		return err
 	}
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+	if err == nil {
+		err = f.Sync()
+	}
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil {
+		err = os.Rename(name+tempSuffix, name)
+	}
+	if err != nil {
+		os.Remove(name + tempSuffix) //nolint:errcheck // the first error is the one to tell
 		return err
 	}
-	if err := os.Rename(name+tempSuffix, name); err != nil {
-		return err
+	if err := syncDir(dir); err != nil {
+		return errors.Join(err, w.removeJournal(repo))
 	}
-	return syncDir(dir)
+	return nil
 }
 
 func (w *Workspace) removeJournal(repo *gitrepo.Repo) error {
@@ -81,82 +90,19 @@ func readJournal(repo *gitrepo.Repo) (*change, error) {
 // Repair mends what a crash left, and lock files that no process holds.
 func (w *Workspace) Repair(ctx context.Context) error {
 	return w.exclusively(ctx, func(repo *gitrepo.Repo) error {
-		return w.removeLocks(ctx, repo, time.Time{})
-	})
-}
-
-// recover completes or takes back the change that the journal tells of. It is
-// called under the lock, which the children of a killed process keep: none of
-// them is alive here.
-func (w *Workspace) recover(ctx context.Context, repo *gitrepo.Repo) error {
-	c, err := readJournal(repo)
-	if c == nil {
-		return err
-	}
-	if err := w.removeLocks(ctx, repo, c.Started.Add(-time.Second)); err != nil {
-		return err
-	}
-	head, _, err := repo.Head(ctx)
-	if err != nil {
-		return err
-	}
-	switch {
-	case head == c.Head && len(c.allPaths()) > 0:
-		w.notify("took back an interrupted change: " + c.What)
-		err = w.takeBack(ctx, repo, *c, "")
-	case head == c.Head || w.isCommitOf(ctx, head, *c):
-		w.notify("completed an interrupted change: " + c.What)
-		err = w.complete(ctx, repo, *c, head)
-	default:
-		w.notify("an interrupted change was overtaken by other commits, look at git status: " + c.What)
-	}
-	if err != nil {
-		return err
-	}
-	return w.removeJournal(repo)
-}
-
-func (w *Workspace) complete(ctx context.Context, repo *gitrepo.Repo, c change, head string) error {
-	if len(c.allPaths()) > 0 {
-		if err := repo.Refresh(ctx, c.allPaths()); err != nil {
-			return err
-		}
-	}
-	if c.Tag == "" {
-		return nil
-	}
-	if err := repo.CreateTag(ctx, c.Tag, head, c.TagMessage); !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return nil
-}
-
-// isCommitOf reports whether commit is the one that c was about to make.
-func (w *Workspace) isCommitOf(ctx context.Context, commit string, c change) bool {
-	o, err := w.reader(ctx)
-	if err != nil {
-		return false
-	}
-	got, err := o.Commit(commit)
-	if err != nil || len(got.Parents) > 1 || len(got.Parents) == 1 && got.Parents[0] != c.Head || len(got.Parents) == 0 && c.Head != "" {
-		return false
-	}
-	tree, err := w.at(ctx, commit)
-	return err == nil && !slices.ContainsFunc(c.Files, func(f fileChange) bool {
-		data, err := fs.ReadFile(tree, f.Path)
-		return err != nil || !bytes.Equal(data, f.After)
+		return w.removeLocks(repo, time.Time{})
 	})
 }
 
 // removeLocks removes the lock files that git left behind since a moment. A
 // lock is left behind if no git process works in the repository.
-func (w *Workspace) removeLocks(ctx context.Context, repo *gitrepo.Repo, since time.Time) error {
+func (w *Workspace) removeLocks(repo *gitrepo.Repo, since time.Time) error {
 	locks := slices.DeleteFunc(repo.LockFiles(), func(l gitrepo.LockFile) bool { return l.Since.Before(since) })
 	if len(locks) == 0 {
 		return nil
 	}
-	if pid, ok := repo.GitProcess(); ok {
-		return registry.WithFix(registry.Errorf(registry.ErrUnavailable, "git holds the lock %s (process %s)", locks[0].Path, pid), "wait until it is done, then try again")
+	if _, live := repo.GitProcess(); live {
+		return lockHeld(repo, locks[0])
 	}
 	for _, l := range locks {
 		if err := os.Remove(l.Path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -164,5 +110,14 @@ func (w *Workspace) removeLocks(ctx context.Context, repo *gitrepo.Repo, since t
 		}
 		w.notify("removed a lock file that a killed git left behind: " + l.Path)
 	}
-	return ctx.Err()
+	return nil
+}
+
+// lockHeld names the git process that holds a lock, or says that none does.
+func lockHeld(repo *gitrepo.Repo, l gitrepo.LockFile) error {
+	if pid, live := repo.GitProcess(); live {
+		return registry.WithFix(registry.Errorf(registry.ErrUnavailable, "git (process %s) is at work here and holds the lock %s", pid, l.Path),
+			"wait until it is done, or end it; then run the same command again")
+	}
+	return registry.WithFix(registry.Errorf(registry.ErrUnavailable, "a git that is gone left the lock %s behind", l.Path), "incipit doctor --repair")
 }

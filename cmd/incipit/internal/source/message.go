@@ -2,7 +2,6 @@ package source
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -17,17 +16,33 @@ const (
 	trailerTests   = "Tests"
 )
 
-var (
-	conventional = regexp.MustCompile(`^(?:fix|feat|chore|docs|BREAKING(?: CHANGE)?)(?:\([^)]*\))?!?:\s*`)
-	versionMove  = regexp.MustCompile(`\s*\((?:\S+ -> )?\d+\.\d+\.\d+\S*\)$`)
-	trailerLine  = regexp.MustCompile(`^([A-Z][A-Za-z-]*): (.*)$`)
-)
+// withoutForm is a subject without what releaseMessage puts around it: the
+// kind and scope in front, the versions behind.
+func withoutForm(subject string) string {
+	if head, rest, ok := strings.Cut(subject, ": "); ok {
+		kind, _, _ := strings.Cut(strings.TrimSuffix(head, "!"), "(")
+		switch kind {
+		case "fix", "feat", "chore", "docs", "BREAKING", "BREAKING CHANGE":
+			subject = rest
+		}
+	}
+	if i := strings.LastIndex(subject, " ("); i >= 0 && strings.HasSuffix(subject, ")") {
+		inner := subject[i+2 : len(subject)-1]
+		if _, to, ok := strings.Cut(inner, " -> "); ok {
+			inner = to
+		}
+		if _, err := prompt.ParseVersion(inner); err == nil {
+			subject = subject[:i]
+		}
+	}
+	return strings.TrimSpace(subject)
+}
 
 // releaseMessage is the message of a release's commit and of its tag, in the
 // form of Conventional Commits: "fix(id): what changed (1.3.1 -> 1.3.2)".
 func releaseMessage(p *ReleasePlan, notes string, meta prompt.Metadata) string {
 	subject, body, _ := strings.Cut(strings.TrimSpace(notes), "\n")
-	subject = conventional.ReplaceAllString(strings.TrimSpace(subject), "")
+	subject = withoutForm(subject)
 	kind := map[prompt.Bump]string{prompt.Major: "feat", prompt.Minor: "feat", prompt.Patch: "fix"}[p.Bump]
 	bang, move := "", p.To.String()
 	if p.From != "" {
@@ -95,16 +110,11 @@ func parseTrailers(message string) map[string]string {
 	last := message[strings.LastIndex(message, "\n\n")+1:]
 	out := make(map[string]string)
 	for line := range strings.SplitSeq(last, "\n") {
-		if m := trailerLine.FindStringSubmatch(line); m != nil {
-			out[m[1]] = strings.TrimSpace(m[2])
+		if key, value, ok := strings.Cut(line, ": "); ok && !strings.Contains(key, " ") {
+			out[key] = strings.TrimSpace(value)
 		}
 	}
 	return out
-}
-
-// notesOf is a subject without what the message's form added to it.
-func notesOf(subject string) string {
-	return prompt.Visible(versionMove.ReplaceAllString(conventional.ReplaceAllString(subject, ""), ""))
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

@@ -187,20 +187,7 @@ func (w *Workspace) tagMerged(ctx context.Context, repo *gitrepo.Repo, p *Public
 		p.Problem = "not valid: " + findings[0].String()
 		return nil
 	}
-	if p.Digest, err = d.Prompt.Digest(); err != nil {
-		return err
-	}
-	plan := &ReleasePlan{Prompt: p.Prompt, Digest: p.Digest}
-	if plan.versions, err = w.Versions(ctx, p.Prompt); err != nil {
-		return err
-	}
-	base, err := w.compareWithBase(ctx, plan, d)
-	if err == nil {
-		err = plan.choose(ReleaseRequest{Prompt: p.Prompt, Version: p.Version.String()}, d.Metadata, base)
-	}
-	if err == nil {
-		_, err = w.previous(ctx, plan)
-	}
+	tag, err := w.firstTag(ctx, p, d)
 	if err != nil {
 		p.Problem = err.Error()
 		return nil //nolint:nilerr // told in the publication; the other prompts go on
@@ -208,14 +195,32 @@ func (w *Workspace) tagMerged(ctx context.Context, repo *gitrepo.Repo, p *Public
 	if dryRun {
 		return nil
 	}
+	_, err = w.make(ctx, repo, change{What: "publish " + p.Tag, Head: p.Commit, Tags: []tagChange{tag}})
+	return err
+}
+
+// firstTag is the tag that makes a version a release, if the rules allow it.
+func (w *Workspace) firstTag(ctx context.Context, p *Publication, d prompt.Draft) (none tagChange, err error) {
+	if p.Digest, err = d.Prompt.Digest(); err != nil {
+		return none, err
+	}
+	plan := &ReleasePlan{Prompt: p.Prompt, Digest: p.Digest}
+	if plan.versions, err = w.Versions(ctx, p.Prompt); err != nil {
+		return none, err
+	}
+	base, err := w.compareWithBase(ctx, plan, d)
+	if err != nil {
+		return none, err
+	}
+	if err := plan.choose(ReleaseRequest{Prompt: p.Prompt, Version: p.Version.String()}, d.Metadata, base); err != nil {
+		return none, err
+	}
+	if _, err := w.previous(ctx, plan); err != nil {
+		return none, err
+	}
 	notes := d.Metadata.ChangeNotes
 	if notes == "" {
 		notes = fmt.Sprintf("release %s", p.Version)
 	}
-	c := change{
-		What: "publish " + p.Tag, Head: p.Commit, Tag: p.Tag,
-		TagMessage: releaseMessage(plan, notes, d.Metadata),
-	}
-	_, err = w.make(ctx, repo, c)
-	return err
+	return tagChange{p.Tag, releaseMessage(plan, notes, d.Metadata)}, nil
 }

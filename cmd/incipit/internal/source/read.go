@@ -64,7 +64,7 @@ func (s *scanner) walk(dir, id string) error {
 			return nil
 		}
 		switch {
-		case e.Type()&fs.ModeSymlink != 0:
+		case e.Type()&fs.ModeSymlink != 0 && !isPromptFile(e.Name()): // files reports its own
 			s.report(name, "link", "a symbolic link: a release would hold the link and not what it shows", "replace it by the file or directory itself")
 		case e.Type()&fs.ModeIrregular != 0:
 			s.report(name, "submodule", "a submodule: its prompts would not be part of a release", "move the files into this repository")
@@ -83,6 +83,10 @@ func (s *scanner) walk(dir, id string) error {
 		s.found = append(s.found, promptDir{parsed, dir, entries})
 	}
 	return nil
+}
+
+func isPromptFile(name string) bool {
+	return name == prompt.SystemFile || name == prompt.UserFile || name == prompt.ExamplesFile || name == prompt.MetadataFile
 }
 
 // descend leaves out what belongs to tools, and the included texts.

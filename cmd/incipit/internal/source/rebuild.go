@@ -16,10 +16,10 @@ import (
 // Rebuild makes the registry's index of releases anew, from the tags and the
 // metadata they hold. What runs where cannot be rebuilt and is kept: from the
 // file if it can be read, else from the last commit in which it could. It
-// returns the number of prompts and the commit, "" if nothing differed.
-func (w *Workspace) Rebuild(ctx context.Context) (prompts int, commit string, err error) {
+// returns the number of prompts, whether the index differed, and the commit.
+func (w *Workspace) Rebuild(ctx context.Context, dryRun bool) (prompts int, changed bool, commit string, err error) {
 	if err := w.mendRegistry(ctx); err != nil {
-		return 0, "", err
+		return 0, false, "", err
 	}
 	commit, err = w.updateRegistry(ctx, "rebuild the registry", true, func(reg *Registry) (*Registry, string, error) {
 		last, err := w.lastTagged(ctx)
@@ -36,9 +36,12 @@ func (w *Workspace) Rebuild(ctx context.Context) (prompts int, commit string, er
 		if string(next.Bytes()) == string(reg.Bytes()) {
 			return nil, "", nil
 		}
+		if changed = true; dryRun {
+			return nil, "", nil
+		}
 		return next, "registry: rebuild the index from the tags\n", nil
 	})
-	return prompts, commit, err
+	return prompts, changed, commit, err
 }
 
 // lastTagged is the highest stable version of each prompt, or its highest
@@ -93,20 +96,26 @@ func (w *Workspace) reindex(ctx context.Context, reg *Registry, id prompt.ID, v 
 	return reg.Put(id, e)
 }
 
-// mendRegistry replaces a file that cannot be read by the last committed one
-// that can.
+// mendRegistry replaces a file that is gone or cannot be read by the last
+// committed one that can: a registry without what runs where would look whole.
 func (w *Workspace) mendRegistry(ctx context.Context) error {
 	_, err := w.Registry()
-	if err == nil || !errors.Is(err, prompt.ErrInvalid) {
+	if _, statErr := w.root.Lstat(w.RegistryPath()); err == nil && statErr == nil {
+		return nil
+	}
+	if err != nil && !errors.Is(err, prompt.ErrInvalid) {
 		return err
 	}
 	repo, gitErr := w.Git(ctx)
 	if gitErr != nil {
 		return err
 	}
+	if head, _, headErr := repo.Head(ctx); headErr != nil || head == "" {
+		return errors.Join(err, headErr)
+	}
 	commits, gitErr := repo.History(ctx, "HEAD", false, w.RegistryPath())
 	if gitErr != nil {
-		return err
+		return gitErr
 	}
 	for _, c := range commits {
 		tree, treeErr := w.at(ctx, c)
@@ -128,7 +137,8 @@ func (w *Workspace) mendRegistry(ctx context.Context) error {
 // Import takes the entries of another registry file in: what it says of the
 // prompts, and what it says runs where. Every deployment must name a release
 // that exists; if one does not, nothing is taken in and all of them are named.
-func (w *Workspace) Import(ctx context.Context, data []byte, name string) (imported []prompt.ID, commit string, err error) {
+// It returns the prompts, none if the registry had all of it already.
+func (w *Workspace) Import(ctx context.Context, data []byte, name string, dryRun bool) (imported []prompt.ID, commit string, err error) {
 	other, err := parseRegistry(data, name)
 	if err != nil {
 		return nil, "", err
@@ -152,6 +162,10 @@ func (w *Workspace) Import(ctx context.Context, data []byte, name string) (impor
 				"release them first, or take them out of the file")
 		}
 		if string(next.Bytes()) == string(reg.Bytes()) {
+			imported = nil
+			return nil, "", nil
+		}
+		if dryRun {
 			return nil, "", nil
 		}
 		return next, "registry: import " + oneLine(name) + "\n", nil

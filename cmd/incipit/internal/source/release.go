@@ -40,7 +40,7 @@ func (w *Workspace) Release(ctx context.Context, req ReleaseRequest) (plan *Rele
 			Files: plan.writes, Paths: plan.committed(), Untracked: plan.untracked,
 		}
 		if !req.NoTag {
-			c.Tag, c.TagMessage = plan.Tag, plan.Message
+			c.Tags = []tagChange{{plan.Tag, plan.Message}}
 		} else {
 			c.What = fmt.Sprintf("bump %s to %s", req.Prompt, plan.To)
 		}

@@ -73,7 +73,7 @@ func releaseOf(id prompt.ID, v prompt.Version, t gitrepo.TagObject) (registry.Re
 	trailers := parseTrailers(t.Message)
 	r := registry.Release{
 		Prompt: id, Version: v, Tag: id.Tag(v), Commit: t.Target, Digest: trailers[trailerDigest],
-		Author: prompt.Visible(t.Tagger.String()), At: t.Tagger.At, Notes: notesOf(subject),
+		Author: prompt.Visible(t.Tagger.String()), At: t.Tagger.At, Notes: prompt.Visible(withoutForm(subject)),
 	}
 	if t.Name != r.Tag || trailers[trailerPrompt] != string(id) || trailers[trailerVersion] != v.String() || r.Digest == "" {
 		return r, fmt.Errorf("tag %s %w: its message names %s %s", r.Tag, ErrForged,

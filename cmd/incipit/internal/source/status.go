@@ -43,13 +43,19 @@ func (w *Workspace) Standings(ctx context.Context) ([]Standing, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Standing, 0, len(dirs))
-	for _, d := range dirs {
+	type answer struct {
+		Standing
+		err error
+	}
+	out := make([]Standing, len(dirs))
+	for i, a := range each(dirs, func(d promptDir) answer {
 		s, err := w.standing(ctx, reg, d, tagged)
-		if err != nil {
-			return nil, err
+		return answer{s, err}
+	}) {
+		if a.err != nil {
+			return nil, a.err
 		}
-		out = append(out, s)
+		out[i] = a.Standing
 	}
 	return out, nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
-	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // UpdateRegistry changes the registry and commits it, whole or not at all. edit
@@ -27,11 +26,10 @@ func (w *Workspace) updateRegistry(ctx context.Context, what string, dirty bool,
 		c := change{What: what}
 		for _, s := range changed {
 			switch {
-			case s.Index == '?':
+			case s.State == gitrepo.Untracked:
 				c.Untracked = []string{file}
-			case s.Index != 'A' && !dirty:
-				return registry.WithFix(registry.Errorf(registry.ErrConflict, "%s has changes that are not committed, which this one would mix with its own", file),
-					"commit them, or drop them with git checkout HEAD -- %s", file)
+			case s.State != gitrepo.Added && !dirty:
+				return dirtyRegistry(file)
 			}
 		}
 		before, err := w.Registry()
@@ -48,7 +46,11 @@ func (w *Workspace) updateRegistry(ctx context.Context, what string, dirty bool,
 		}
 		c.Files = []fileChange{{Path: file, Before: old, After: after.Bytes()}}
 		c.Message = message
-		if c.Head, _, err = repo.Head(ctx); err != nil {
+		o, err := w.reader(ctx)
+		if err != nil {
+			return err
+		}
+		if c.Head, err = o.Head(); err != nil {
 			return err
 		}
 		commit, err = w.make(ctx, repo, c)

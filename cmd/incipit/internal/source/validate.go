@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -45,7 +46,10 @@ func (w *Workspace) Validate(ctx context.Context, only ...prompt.ID) (checked in
 	if err != nil {
 		return 0, nil, err
 	}
-	found = append(found, w.validateAll(ctx, dirs, tagged)...)
+	files := w.Files()
+	found = append(found, slices.Concat(each(dirs, func(d promptDir) []prompt.Finding {
+		return w.validateOne(ctx, files, d, tagged)
+	})...)...)
 	if len(only) == 0 {
 		shared, n := w.validateShared(ctx)
 		found = append(found, shared...)
@@ -56,27 +60,23 @@ func (w *Workspace) Validate(ctx context.Context, only ...prompt.ID) (checked in
 	return checked + len(dirs), found, nil
 }
 
-// validateAll spreads the prompts over the processors.
-func (w *Workspace) validateAll(ctx context.Context, dirs []promptDir, tagged map[string]bool) []prompt.Finding {
+// each calls do for every item, on all processors, and returns the answers in
+// the items' order.
+func each[I, O any](items []I, do func(I) O) []O {
 	var (
 		wg   sync.WaitGroup
-		next = make(chan promptDir)
-		out  = make([][]prompt.Finding, runtime.GOMAXPROCS(0))
+		next atomic.Int64
+		out  = make([]O, len(items))
 	)
-	files := w.Files()
-	for i := range out {
+	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
-			for d := range next {
-				out[i] = append(out[i], w.validateOne(ctx, files, d, tagged)...)
+			for i := next.Add(1) - 1; i < int64(len(items)); i = next.Add(1) - 1 {
+				out[i] = do(items[i])
 			}
 		})
 	}
-	for _, d := range dirs {
-		next <- d
-	}
-	close(next)
 	wg.Wait()
-	return slices.Concat(out...)
+	return out
 }
 
 func (w *Workspace) validateOne(ctx context.Context, files fs.FS, d promptDir, tagged map[string]bool) []prompt.Finding {
@@ -101,15 +101,6 @@ func (w *Workspace) validateOne(ctx context.Context, files fs.FS, d promptDir, t
 			Message: fmt.Sprintf("previous_version is %s, but there is no tag %s", previous, d.id.Tag(previous)),
 			Fix:     "git fetch --tags; if it was never released here, set previous_version to null",
 		})
-	}
-	if draft.Prompt.OutputSchema != nil {
-		if err := checkSchema(draft.Prompt.OutputSchema); err != nil {
-			line, col := strictjson.Position(f.Metadata, strictjson.Locate(f.Metadata, "output_schema"))
-			findings = append(findings, prompt.Finding{
-				Path: path.Join(d.dir, prompt.MetadataFile), Line: line, Col: col, Code: "output-schema", Severity: prompt.SeverityError,
-				Message: "output_schema is no valid JSON Schema: " + prompt.Visible(err.Error()),
-			})
-		}
 	}
 	if ctx.Err() != nil {
 		return fail("interrupted", ctx.Err())

@@ -47,15 +47,11 @@ func (w *Workspace) Verify(ctx context.Context) (Verification, error) {
 	if err := v.readRegistry(); err != nil {
 		return none, err
 	}
-	for _, t := range tags {
-		id, version, ok := parseTag(t.Name)
-		if !ok {
-			continue // a tag of something else
+	for _, seen := range each(tags, func(t gitrepo.TagRef) inspection { return w.inspect(ctx, t.Name) }) {
+		if seen.err != nil {
+			return none, seen.err
 		}
-		v.Checked++
-		if err := v.release(ctx, id, version); err != nil {
-			return none, err
-		}
+		v.add(seen)
 	}
 	v.holdAgainstWitnesses()
 	return v.Verification, nil
@@ -80,38 +76,65 @@ func (v *verifier) report(release, code, msg, fix string) {
 
 const refetch = "fetch the tag from where it was released: git fetch --force origin tag "
 
-func (v *verifier) release(ctx context.Context, id prompt.ID, version prompt.Version) error {
-	name := id.Tag(version)
-	v.found[name] = ""
-	r, err := v.w.ReleaseOf(ctx, id, version)
+// An inspection is what one tag and its commit say of themselves.
+type inspection struct {
+	tag            string // "" for a tag of something else
+	digest         string // "" if there is a problem
+	code, problem  string
+	previous       string // the release that this one vouches for
+	previousDigest string
+	err            error
+}
+
+// inspect reads a release and holds tag, commit and files against each other.
+func (w *Workspace) inspect(ctx context.Context, name string) inspection {
+	id, version, ok := parseTag(name)
+	if !ok {
+		return inspection{}
+	}
+	in := inspection{tag: name}
+	r, err := w.ReleaseOf(ctx, id, version)
 	switch {
 	case errors.Is(err, gitrepo.ErrLightweight):
-		v.report(name, "tag-lightweight", "the tag has no message: it was not made by a release, or was replaced", refetch+name)
-		return nil
+		in.code, in.problem = "tag-lightweight", "the tag has no message: it was not made by a release, or was replaced"
+		return in
 	case errors.Is(err, ErrForged):
-		v.report(name, "tag-forged", err.Error(), refetch+name)
-		return nil
+		in.code, in.problem = "tag-forged", err.Error()
+		return in
 	case err != nil:
-		return err
+		in.err = err
+		return in
 	}
-	d, digest, err := v.w.readAt(ctx, id, r.Commit)
-	if err != nil {
-		v.report(name, "tag-moved", fmt.Sprintf("the tag's commit %.12s does not hold this release: %v", r.Commit, err), refetch+name)
-		return nil
+	d, digest, err := w.readAt(ctx, id, r.Commit)
+	_, shared := id.Shared()
+	switch {
+	case err != nil:
+		in.code, in.problem = "tag-moved", fmt.Sprintf("the tag's commit %.12s does not hold this release: %v", r.Commit, err)
+	case !shared && d.Metadata.Version != version.String():
+		in.code, in.problem = "tag-moved", fmt.Sprintf("the tag's commit %.12s holds version %s", r.Commit, prompt.Visible(d.Metadata.Version))
+	case digest != r.Digest:
+		in.code, in.problem = "tag-moved", fmt.Sprintf("the files of commit %.12s have the digest %s, but the tag says %s", r.Commit, short(digest), short(r.Digest))
+	default:
+		in.digest = digest
+		if previous, err := prompt.ParseVersion(d.Metadata.PreviousVersion); err == nil {
+			in.previous, in.previousDigest = id.Tag(previous), d.Metadata.PreviousDigest
+		}
 	}
-	if _, shared := id.Shared(); !shared && d.Metadata.Version != version.String() {
-		v.report(name, "tag-moved", fmt.Sprintf("the tag's commit %.12s holds version %s", r.Commit, prompt.Visible(d.Metadata.Version)), refetch+name)
-		return nil
+	return in
+}
+
+func (v *verifier) add(in inspection) {
+	if in.tag == "" {
+		return
 	}
-	if digest != r.Digest {
-		v.report(name, "tag-moved", fmt.Sprintf("the files of commit %.12s have the digest %s, but the tag says %s", r.Commit, short(digest), short(r.Digest)), refetch+name)
-		return nil
+	v.Checked++
+	v.found[in.tag] = in.digest
+	if in.problem != "" {
+		v.report(in.tag, in.code, in.problem, refetch+in.tag)
 	}
-	v.found[name] = digest
-	if previous, err := prompt.ParseVersion(d.Metadata.PreviousVersion); err == nil {
-		v.witness(id.Tag(previous), "the release "+name, d.Metadata.PreviousDigest)
+	if in.previous != "" {
+		v.witness(in.previous, "the release "+in.tag, in.previousDigest)
 	}
-	return nil
 }
 
 func (v *verifier) witness(release, where, digest string) {

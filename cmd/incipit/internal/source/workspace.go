@@ -60,7 +60,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Workspace, error) {
 		w.notify = func(string) {}
 	}
 	for d := abs; ; d = filepath.Dir(d) {
-		data, err := os.ReadFile(filepath.Join(d, ConfigFile))
+		data, err := readAtMost(filepath.Join(d, ConfigFile), maxConfigBytes+1)
 		if err == nil {
 			w.Dir = d
 			if w.Config, err = parseConfig(data); err != nil {
@@ -139,13 +139,12 @@ func (w *Workspace) reader(ctx context.Context) (*gitrepo.Objects, error) {
 	if w.objects != nil {
 		return w.objects, nil
 	}
-	o, err := gitrepo.At(w.Dir).Objects(context.WithoutCancel(ctx))
-	w.objects = o
-	return o, err
+	w.objects = gitrepo.At(w.Dir).Objects(context.WithoutCancel(ctx))
+	return w.objects, nil
 }
 
 // Files is the work tree, below the workspace.
-func (w *Workspace) Files() fs.FS { return w.root.FS() }
+func (w *Workspace) Files() fs.FS { return worktree{w.root, w.Dir} }
 
 // at is the tree of a commit or tag, below the workspace.
 func (w *Workspace) at(ctx context.Context, rev string) (fs.FS, error) {

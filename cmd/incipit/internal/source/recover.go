@@ -1,0 +1,211 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// recover completes or takes back the change that the journal tells of. It is
+// called under the lock, which the children of a killed process keep: none of
+// them is alive here.
+func (w *Workspace) recover(ctx context.Context, repo *gitrepo.Repo) error {
+	c, err := readJournal(repo)
+	if c == nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := w.removeLocks(repo, c.Started.Add(-time.Second)); err != nil {
+		return err
+	}
+	commit, err := w.settle(ctx, repo, *c, "", true)
+	if err != nil {
+		return fmt.Errorf("an interrupted change can be neither completed nor taken back (%s): %w", c.What, err)
+	}
+	if commit != "" {
+		w.notify("completed an interrupted change: " + c.What)
+	} else {
+		w.notify("took back an interrupted change: " + c.What)
+	}
+	return w.removeJournal(repo)
+}
+
+// settle brings a change that stopped anywhere to one of its two ends, and is
+// itself safe to stop and do again. The change is whole if its commit is there
+// and its tags are, or can be made now if retry is set; settle returns the
+// commit. Else it is taken back, and settle returns "". made is the commit
+// where the caller knows it.
+func (w *Workspace) settle(ctx context.Context, repo *gitrepo.Repo, c change, made string, retry bool) (commit string, err error) {
+	paths := c.allPaths()
+	if len(paths) == 0 { // tags alone, on a commit that was there before
+		if w.complete(ctx, repo, c, c.Head, retry) != nil {
+			return "", nil //nolint:nilerr // publish makes the missing ones
+		}
+		return c.Head, nil
+	}
+	head, _, err := repo.Head(ctx)
+	if err != nil {
+		return "", err
+	}
+	if commit = made; commit == "" {
+		if commit, err = w.commitOf(ctx, c, head); err != nil {
+			return "", err
+		}
+	}
+	if commit != "" && w.unaltered(ctx, commit, c) == nil {
+		if err := repo.ResetIndex(ctx, "HEAD", paths); err != nil {
+			return "", err
+		}
+		if err = w.complete(ctx, repo, c, commit, retry); err == nil {
+			return commit, nil
+		}
+	}
+	if commit != "" && commit != head {
+		return "", registry.WithFix(errors.Join(fmt.Errorf("commit %.12s is a part of it, and others were made on top", commit), err),
+			"git revert %.12s, then delete %s", commit, journalPath(repo))
+	}
+	return "", w.takeBack(ctx, repo, c, head, commit)
+}
+
+// complete makes the tags of a change that are not there.
+func (w *Workspace) complete(ctx context.Context, repo *gitrepo.Repo, c change, commit string, retry bool) error {
+	o, err := w.reader(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range c.Tags {
+		was, err := o.Tag(t.Name)
+		switch {
+		case err == nil && was.Target == commit:
+		case errors.Is(err, fs.ErrNotExist) && retry:
+			err = repo.CreateTag(ctx, t.Name, commit, t.Message)
+		case err == nil:
+			err = fmt.Errorf("tag %s: %w", t.Name, fs.ErrExist)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commitOf finds the commit that c made, among head and what it came from, or
+// returns "".
+func (w *Workspace) commitOf(ctx context.Context, c change, head string) (string, error) {
+	if head == c.Head {
+		return "", nil
+	}
+	o, err := w.reader(ctx)
+	if err != nil {
+		return "", err
+	}
+	const far = 1000 // that many commits later nobody is helped
+	for id, n := head, 0; id != "" && n < far; n++ {
+		got, err := o.Commit(id)
+		if err != nil {
+			return "", err
+		}
+		parent := ""
+		if len(got.Parents) > 0 {
+			parent = got.Parents[0]
+		}
+		if parent == c.Head {
+			// A hook may have added to the message.
+			subject, _, _ := strings.Cut(strings.TrimSpace(c.Message), "\n")
+			if len(got.Parents) < 2 && strings.Contains(got.Message, subject) {
+				return id, nil
+			}
+			break
+		}
+		id = parent
+	}
+	return "", nil
+}
+
+// takeBack undoes what was done of a change: commit, which is head, if it came
+// that far, and the files.
+func (w *Workspace) takeBack(ctx context.Context, repo *gitrepo.Repo, c change, head, commit string) error {
+	if commit != "" {
+		// The commit goes last: if we die before, it still tells what to do.
+		if c.Head != "" {
+			if err := repo.ResetIndex(ctx, c.Head, c.allPaths()); err != nil {
+				return err
+			}
+		}
+		if err := w.removeTags(ctx, repo, c, commit); err != nil {
+			return err
+		}
+		if err := repo.MoveHead(ctx, commit, c.Head, "incipit: take back "+c.What); err != nil {
+			return fmt.Errorf("commit %.12s could not be taken back: %w", commit, err)
+		}
+		head = c.Head
+	}
+	var overtaken fs.FS // what others committed instead, nil if nothing
+	if head != c.Head && head != "" {
+		var err error
+		if overtaken, err = w.at(ctx, head); err != nil {
+			return err
+		}
+	}
+	untracked := slices.Clone(c.Untracked)
+	for _, f := range c.Files {
+		if err := w.restore(f, overtaken); err != nil {
+			return err
+		}
+		if f.Before == nil && !slices.Contains(untracked, f.Path) {
+			untracked = append(untracked, f.Path)
+		}
+	}
+	if len(untracked) == 0 {
+		return nil
+	}
+	return repo.ResetIndex(ctx, "", untracked)
+}
+
+// removeTags removes those tags of a change that it made.
+func (w *Workspace) removeTags(ctx context.Context, repo *gitrepo.Repo, c change, commit string) error {
+	o, err := w.reader(ctx)
+	if err != nil {
+		return err
+	}
+	for _, t := range c.Tags {
+		if was, err := o.Tag(t.Name); err != nil || was.Target != commit {
+			continue
+		}
+		obj, err := o.Get("refs/tags/" + t.Name)
+		if err != nil {
+			return err
+		}
+		if err := repo.DeleteTag(ctx, t.Name, obj.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore puts a file back, unless somebody else has written or committed it
+// since.
+func (w *Workspace) restore(f fileChange, overtaken fs.FS) error {
+	w.root.Remove(f.Path + tempSuffix) //nolint:errcheck // usually there is none
+	now, err := w.readFile(f.Path, maxRegistryBytes)
+	if err != nil || !bytes.Equal(now, f.After) || f.Before != nil && bytes.Equal(f.Before, f.After) {
+		return nil //nolint:nilerr // not written yet, or not ours any more
+	}
+	if overtaken != nil {
+		if committed, err := fs.ReadFile(overtaken, f.Path); err == nil && bytes.Equal(committed, f.After) {
+			return nil
+		}
+	}
+	if f.Before == nil {
+		return w.root.Remove(f.Path)
+	}
+	return w.writeFile(f.Path, f.Before)
+}

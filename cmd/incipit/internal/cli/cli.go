@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -25,6 +26,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // Streams are where a command reads and writes.
@@ -35,6 +37,10 @@ type Streams struct {
 
 // Main runs one command line and returns its exit status.
 func Main(args []string, std Streams, environ []string, now func() time.Time) int {
+	// A command lives for milliseconds: collecting garbage before there is much
+	// of it would cost more than the command itself.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(64 << 20)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	e := &env{
@@ -50,7 +56,10 @@ func Main(args []string, std Streams, environ []string, now func() time.Time) in
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !e.started {
+		err = usageError{withUsage(cmd, err)}
+	}
 	if e.ws != nil {
 		err = errors.Join(err, e.ws.Close())
 	}
@@ -118,8 +127,8 @@ func (e *env) talk(format string, args ...any) {
 // A usageError is a command line that cannot be run.
 type usageError struct{ err error }
 
-func (u usageError) Error() string { return u.err.Error() }
-func (u usageError) Unwrap() error { return prompt.ErrInvalid }
+func (u usageError) Error() string   { return u.err.Error() }
+func (u usageError) Unwrap() []error { return []error{u.err, prompt.ErrInvalid} }
 
 // newRoot is the whole command line. Help shows the groups in this order.
 func newRoot(e *env) *cobra.Command {
@@ -131,18 +140,15 @@ func newRoot(e *env) *cobra.Command {
 		Example:       "  incipit init my-prompts\n  incipit status",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			e.started = true
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return runHome(cmd, e) },
+		Args:          knownCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return runHome(cmd, e) },
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&e.dir, "directory", "C", ".", "work in `DIR`")
 	flags.StringVar(&e.json, "json", "", "print JSON, or only some `FIELDS` of it: --json=version,digest")
 	flags.Lookup("json").NoOptDefVal = "*"
 	flags.BoolVarP(&e.quiet, "quiet", "q", false, "print results and errors alone")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{suggestFlag(cmd, err)} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return suggestFlag(cmd, err) })
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
 
@@ -162,10 +168,48 @@ func newRoot(e *env) *cobra.Command {
 		}
 	}
 	root.SetHelpCommandGroupID("keep")
+	noteStart(root, e)
 	return root
 }
 
-// suggestFlag names the flag that a misspelled one may mean.
+// noteStart lets an error before a command runs be told from one of its own:
+// cobra judges required flags later than everything else.
+func noteStart(cmd *cobra.Command, e *env) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			e.started = true
+			return run(cmd, args)
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		noteStart(sub, e)
+	}
+}
+
+// withUsage adds how the command is written to an error about its arguments.
+func withUsage(cmd *cobra.Command, err error) error {
+	if _, ok := errors.AsType[*registry.FixError](err); ok || cmd == nil {
+		return err
+	}
+	return registry.WithFix(err, "%s", strings.TrimSuffix(cmd.UseLine(), " [flags]"))
+}
+
+// knownCommand refuses an argument of incipit itself, which is a command that
+// does not exist, and names the ones it may mean.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("there is no command %q", prompt.Clip(args[0], 40))
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return registry.WithFix(err, "did you mean incipit %s?", strings.Join(near, " or incipit "))
+	}
+	return registry.WithFix(err, "incipit help lists the commands")
+}
+
+// suggestFlag names the flag that an unknown one may mean: one that begins it,
+// or that it begins, else the closest.
 func suggestFlag(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -174,10 +218,16 @@ func suggestFlag(cmd *cobra.Command, err error) error {
 	var known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 	slices.Sort(known)
-	if best, ok := source.Closest(unknown.GetSpecifiedName(), known); ok {
-		return fmt.Errorf("%w; did you mean --%s?", err, best)
+	typed := unknown.GetSpecifiedName()
+	for _, name := range known {
+		if strings.HasPrefix(typed, name) || len(typed) > 1 && strings.HasPrefix(name, typed) {
+			return registry.WithFix(err, "did you mean --%s?", name)
+		}
 	}
-	return err
+	if best, ok := source.Closest(typed, known); ok {
+		return registry.WithFix(err, "did you mean --%s?", best)
+	}
+	return registry.WithFix(err, "%s --help lists the flags", cmd.CommandPath())
 }
 
 // examples joins command lines into the form that help prints.
@@ -190,9 +240,6 @@ func (e *env) report(err error) int {
 	}
 	if quietly, ok := errors.AsType[exitError](err); ok {
 		return quietly.status
-	}
-	if !e.started {
-		err = usageError{err}
 	}
 	e.printError(err)
 	return api.ExitStatus(err)

@@ -22,10 +22,19 @@ func (e *env) confirm(ctx context.Context, svc *lifecycle.Service, req *lifecycl
 	}
 	printPlan(e.stderr, p)
 	fmt.Fprintf(e.stderr, "\n%s is protected. Type its name to go on: ", p.Environment)
-	line, err := bufio.NewReader(e.in).ReadString('\n')
-	if err != nil {
-		return nil //nolint:nilerr // no answer is no confirmation, which the service says
+	answer := make(chan string, 1)
+	go func() { // waits for the person; ends with the answer, or when we are gone
+		line, err := bufio.NewReader(e.in).ReadString('\n')
+		if err != nil {
+			line = "" // no answer is no confirmation, which the service says
+		}
+		answer <- strings.TrimSpace(line)
+	}()
+	select {
+	case req.Confirm = <-answer:
+		return nil
+	case <-ctx.Done():
+		fmt.Fprintln(e.stderr)
+		return context.Cause(ctx)
 	}
-	req.Confirm = strings.TrimSpace(line)
-	return nil
 }

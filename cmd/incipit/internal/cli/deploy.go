@@ -28,7 +28,7 @@ func (f *changeFlags) add(cmd *cobra.Command, e *env) {
 		panic(err) // the flag was just defined
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.reason, "reason", "", "why, for the history")
+	fl.StringVar(&f.reason, "reason", "", "why, as `TEXT` for the history")
 	fl.StringVar(&f.confirm, "confirm", "", "confirm a protected environment by its `NAME`")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show what would happen")
 	fl.Int64Var(&f.revision, "revision", -1, "fail if the environment is no longer at this `REVISION`")
@@ -54,7 +54,7 @@ func (f *deployFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.canary, "canary", "", "give it to a growing share of the subjects, in these `STEPS`: 5,25,50,100")
 	fl.BoolVar(&f.blueGreen, "blue-green", false, "load it beside the running release, at 0 %; shift and promote move the subjects")
-	fl.StringVar(&f.bucketing, "bucketing", "", "how subjects are chosen: fnv1a-fmix32 or md5-100")
+	fl.StringVar(&f.bucketing, "bucketing", "", "the `ALGORITHM` that chooses subjects: fnv1a-fmix32 or md5-100")
 	fl.BoolVar(&f.supersede, "supersede", false, "replace a rollout that is open")
 	cmd.MarkFlagsMutuallyExclusive("canary", "blue-green")
 }
@@ -203,6 +203,11 @@ func rollbackCommand(e *env) *cobra.Command {
 			id, err := prompt.ParseID(args[0])
 			if err != nil {
 				return err
+			}
+			if to != "" {
+				if _, err := prompt.ParseVersion(to); err != nil {
+					return err
+				}
 			}
 			req := c.request(registry.Rollback, id)
 			req.Version = to

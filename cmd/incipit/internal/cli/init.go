@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -17,7 +19,7 @@ import (
 )
 
 func initCommand(e *env) *cobra.Command {
-	var noCommit bool
+	var noCommit, dryRun bool
 	cmd := &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Make a repository with two production-ready prompts",
@@ -35,22 +37,27 @@ func initCommand(e *env) *cobra.Command {
 					dir = filepath.Join(e.dir, dir)
 				}
 			}
-			return runInit(cmd.Context(), e, dir, !noCommit)
+			return runInit(cmd.Context(), e, dir, !noCommit, dryRun)
 		},
 	}
 	cmd.Flags().BoolVar(&noCommit, "no-commit", false, "write the files and leave the commit to you")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be written")
 	return cmd
 }
 
-func runInit(ctx context.Context, e *env, dir string, commit bool) error {
+func runInit(ctx context.Context, e *env, dir string, commit, dryRun bool) error {
 	files, err := scaffold.Workspace(scaffold.Input{Now: e.now(), Author: author(ctx, dir)})
 	if err != nil {
 		return err
+	}
+	if dryRun {
+		return wouldWrite(e, dir, files)
 	}
 	done, err := source.Init(ctx, dir, newFiles(files), commit, e.options())
 	if err != nil {
 		return err
 	}
+	done.Written, done.Kept = nonNil(done.Written), nonNil(done.Kept)
 	return e.emit(done, func(w io.Writer) {
 		for _, f := range done.Written {
 			fmt.Fprintf(w, "wrote %s\n", f)
@@ -67,6 +74,23 @@ func runInit(ctx context.Context, e *env, dir string, commit bool) error {
 			e.talk("Nothing is committed yet. Next: git add -A && git commit -m \"prompts as code\" && incipit publish")
 		default:
 			e.talk("\nNext:\n  cd %s\n  incipit deploy customer-support@1.0.0 --env dev\n  incipit status", prompt.Visible(dir))
+		}
+	})
+}
+
+// wouldWrite lists the files that do not exist yet.
+func wouldWrite(e *env, dir string, files []scaffold.File) error {
+	missing := []string{}
+	for _, f := range files {
+		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(f.Path))); errors.Is(err, fs.ErrNotExist) {
+			missing = append(missing, f.Path)
+		} else if err != nil {
+			return err
+		}
+	}
+	return e.emit(map[string]any{"written": missing, "dry_run": true}, func(w io.Writer) {
+		for _, f := range missing {
+			fmt.Fprintf(w, "would write %s\n", f)
 		}
 	})
 }
@@ -96,7 +120,8 @@ func author(ctx context.Context, dir string) string {
 }
 
 func newCommand(e *env) *cobra.Command {
-	return &cobra.Command{
+	var dryRun bool
+	cmd := &cobra.Command{
 		Use:     "new ID",
 		Short:   "Make the files of a new prompt",
 		Example: examples("incipit new order-status", "incipit new billing/refunds"),
@@ -106,12 +131,14 @@ func newCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return runNew(cmd.Context(), e, id)
+			return runNew(cmd.Context(), e, id, dryRun)
 		},
 	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be written")
+	return cmd
 }
 
-func runNew(ctx context.Context, e *env, id prompt.ID) error {
+func runNew(ctx context.Context, e *env, id prompt.ID, dryRun bool) error {
 	ws, err := e.workspace(ctx)
 	if err != nil {
 		return err
@@ -122,6 +149,12 @@ func runNew(ctx context.Context, e *env, id prompt.ID) error {
 	files, err := scaffold.Prompt(ws.Config.Prompts, string(id), scaffold.Input{Now: e.now(), Author: author(ctx, ws.Dir)})
 	if err != nil {
 		return err
+	}
+	if dryRun {
+		if err := ws.Absent(id); err != nil {
+			return err
+		}
+		return wouldWrite(e, ws.Dir, files)
 	}
 	written, err := ws.Create(id, newFiles(files))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -107,10 +107,10 @@ func table(w io.Writer, rows [][]string) {
 }
 
 // The few styles there are. Meaning is never in the color alone.
-func bold(s string) string  { return lipgloss.NewStyle().Bold(true).Render(s) }
-func faint(s string) string { return lipgloss.NewStyle().Faint(true).Render(s) }
-func red(s string) string   { return lipgloss.NewStyle().Foreground(lipgloss.Red).Render(s) }
-func green(s string) string { return lipgloss.NewStyle().Foreground(lipgloss.Green).Render(s) }
+func bold(s string) string  { return ansi.Style{}.Bold().Styled(s) }
+func faint(s string) string { return ansi.Style{}.Faint().Styled(s) }
+func red(s string) string   { return ansi.Style{}.ForegroundColor(ansi.Red).Styled(s) }
+func green(s string) string { return ansi.Style{}.ForegroundColor(ansi.Green).Styled(s) }
 
 func (e *env) printError(err error) {
 	if invalid, ok := errors.AsType[*source.InvalidError](err); ok {
@@ -140,6 +140,14 @@ func (e *env) printFinding(w io.Writer, f prompt.Finding) {
 	if f.Fix != "" {
 		fmt.Fprintf(w, "    %s\n", faint("try: "+visibleLines(f.Fix)))
 	}
+}
+
+// count is a number and its noun: "1 error", "2 errors".
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 func day(t time.Time) string {

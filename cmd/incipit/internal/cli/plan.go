@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -96,9 +97,31 @@ func runPlan(ctx context.Context, e *env, req lifecycle.Request, out string) err
 		case out != "":
 			e.talk("\nApply it: incipit apply %s%s", prompt.Visible(out), confirmHint(p.Plan))
 		default:
-			e.talk("\nDo it: the same command line with deploy instead of plan%s", confirmHint(p.Plan))
+			e.talk("\nDo it: %s", deployLine(p.Plan))
 		}
 	})
+}
+
+// deployLine is the command that makes the plan happen.
+func deployLine(p *lifecycle.Plan) string {
+	line := fmt.Sprintf("incipit deploy %s@%s --env %s", p.Prompt, p.Version, p.Environment)
+	switch p.Strategy {
+	case registry.Canary:
+		steps := make([]string, len(p.Steps))
+		for i, s := range p.Steps {
+			steps[i] = s.Number()
+		}
+		line += " --canary " + strings.Join(steps, ",")
+	case registry.BlueGreen:
+		line += " --blue-green"
+	}
+	if p.Strategy != registry.Full && p.Bucketing != registry.DefaultBucketing {
+		line += " --bucketing " + string(p.Bucketing)
+	}
+	if p.Supersede {
+		line += " --supersede"
+	}
+	return line + confirmHint(p)
 }
 
 func confirmHint(p *lifecycle.Plan) string {
@@ -149,21 +172,25 @@ func printPlan(w io.Writer, p *lifecycle.Plan) {
 }
 
 func applyCommand(e *env) *cobra.Command {
-	var confirm string
+	var (
+		confirm string
+		dryRun  bool
+	)
 	cmd := &cobra.Command{
 		Use:     "apply PLAN",
 		Short:   "Carry out a plan, if nothing has moved since it was made",
 		Example: examples("incipit apply plan.json", "incipit apply plan.json --confirm production"),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runApply(cmd.Context(), e, args[0], confirm)
+			return runApply(cmd.Context(), e, args[0], confirm, dryRun)
 		},
 	}
 	cmd.Flags().StringVar(&confirm, "confirm", "", "confirm a protected environment by its `NAME`")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only check that the plan still holds")
 	return cmd
 }
 
-func runApply(ctx context.Context, e *env, file, confirm string) error {
+func runApply(ctx context.Context, e *env, file, confirm string, dryRun bool) error {
 	plan, err := readPlan(file)
 	if err != nil {
 		return err
@@ -171,6 +198,13 @@ func runApply(ctx context.Context, e *env, file, confirm string) error {
 	svc, err := e.service(ctx)
 	if err != nil {
 		return err
+	}
+	if dryRun {
+		now, err := svc.Replan(ctx, plan)
+		if err != nil {
+			return err
+		}
+		return e.emit(now, func(w io.Writer) { printPlan(w, now) })
 	}
 	plan.Confirm = confirm
 	if err := e.confirm(ctx, svc, &plan.Request); err != nil {

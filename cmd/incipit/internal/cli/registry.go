@@ -29,23 +29,31 @@ func registryCommand(e *env) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryExport(cmd.Context(), e, plain) },
 	}
 	export.Flags().BoolVar(&plain, "plain", false, "leave out Incipit's own fields: history, rollouts, digests")
-	cmd.AddCommand(export, &cobra.Command{
+	var dryRun bool
+	load := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Take in what another registry file says",
 		Long: "import registers the prompts of FILE and what it says runs where. Each version\n" +
 			"must be released here; if one is not, nothing is taken in.",
 		Example: examples("incipit registry import old-registry.json", "incipit registry import -"),
 		Args:    cobra.ExactArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return runRegistryImport(cmd.Context(), e, args[0]) },
-	}, &cobra.Command{
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runRegistryImport(cmd.Context(), e, args[0], dryRun)
+		},
+	}
+	rebuild := &cobra.Command{
 		Use:   "rebuild",
 		Short: "Make the index of releases anew, from the tags",
 		Long: "rebuild reads what is released from Git. What runs where cannot be rebuilt: it is\n" +
 			"kept, and taken from the last readable commit if the file is damaged.",
 		Example: examples("incipit registry rebuild", "incipit registry rebuild --json"),
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryRebuild(cmd.Context(), e) },
-	})
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryRebuild(cmd.Context(), e, dryRun) },
+	}
+	for _, c := range []*cobra.Command{load, rebuild} {
+		c.Flags().BoolVar(&dryRun, "dry-run", false, "show what would happen")
+	}
+	cmd.AddCommand(export, load, rebuild)
 	return cmd
 }
 
@@ -70,7 +78,7 @@ func runRegistryExport(ctx context.Context, e *env, plain bool) error {
 	return e.emit(out, nil)
 }
 
-func runRegistryImport(ctx context.Context, e *env, name string) error {
+func runRegistryImport(ctx context.Context, e *env, name string, dryRun bool) error {
 	in := e.in
 	if name != "-" {
 		f, err := os.Open(name)
@@ -92,33 +100,39 @@ func runRegistryImport(ctx context.Context, e *env, name string) error {
 	if err != nil {
 		return err
 	}
-	ids, commit, err := ws.Import(ctx, data, name)
+	ids, commit, err := ws.Import(ctx, data, name, dryRun)
 	if err != nil {
 		return err
 	}
 	return e.emit(map[string]any{"prompts": nonNil(ids), "commit": commit}, func(w io.Writer) {
-		if commit == "" {
-			fmt.Fprintf(w, "the registry has all of it already\n")
-			return
+		switch {
+		case len(ids) == 0:
+			fmt.Fprintln(w, "the registry has all of it already")
+		case dryRun:
+			fmt.Fprintf(w, "would import %s\n", count(len(ids), "prompt"))
+		default:
+			fmt.Fprintf(w, "imported %s, commit %.12s\n", count(len(ids), "prompt"), commit)
 		}
-		fmt.Fprintf(w, "imported %d prompts, commit %.12s\n", len(ids), commit)
 	})
 }
 
-func runRegistryRebuild(ctx context.Context, e *env) error {
+func runRegistryRebuild(ctx context.Context, e *env, dryRun bool) error {
 	ws, err := e.workspace(ctx)
 	if err != nil {
 		return err
 	}
-	n, commit, err := ws.Rebuild(ctx)
+	n, changed, commit, err := ws.Rebuild(ctx, dryRun)
 	if err != nil {
 		return err
 	}
-	return e.emit(map[string]any{"prompts": n, "commit": commit}, func(w io.Writer) {
-		if commit == "" {
-			fmt.Fprintf(w, "the index of %d prompts agrees with the tags already\n", n)
-			return
+	return e.emit(map[string]any{"prompts": n, "changed": changed, "commit": commit}, func(w io.Writer) {
+		switch {
+		case !changed:
+			fmt.Fprintf(w, "the index of %s agrees with the tags already\n", count(n, "prompt"))
+		case dryRun:
+			fmt.Fprintf(w, "would rebuild the index of %s\n", count(n, "prompt"))
+		default:
+			fmt.Fprintf(w, "rebuilt the index of %s, commit %.12s\n", count(n, "prompt"), commit)
 		}
-		fmt.Fprintf(w, "rebuilt the index of %d prompts, commit %.12s\n", n, commit)
 	})
 }

@@ -28,7 +28,7 @@ func (f *releaseFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.major, "major", false, "a change that callers must adapt to: 1.4.0 becomes 2.0.0")
 	fl.StringVar(&f.version, "version", "", "exactly this `VERSION`")
 	fl.StringVar(&f.pre, "pre", "", "a pre-release with this `NAME`, such as rc: 1.4.0-rc.1, then rc.2")
-	fl.StringVarP(&f.message, "message", "m", "", "what changed, and why")
+	fl.StringVarP(&f.message, "message", "m", "", "what changed, and why, as `TEXT`")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show what would happen")
 	cmd.MarkFlagsMutuallyExclusive("patch", "minor", "major", "version")
 	cmd.MarkFlagsMutuallyExclusive("version", "pre")
@@ -143,7 +143,19 @@ func printRelease(w io.Writer, e *env, r releaseResult, bumped bool) {
 		return
 	}
 	fmt.Fprintf(w, "%s released, commit %.12s\n", r.Tag, r.Commit)
-	e.talk("Next: git push --follow-tags, then incipit deploy %s --env dev", r.Tag)
+	if _, shared := r.Prompt.Shared(); shared {
+		e.talk("Next: git push --follow-tags; the next release of a prompt that includes it takes it in")
+		return
+	}
+	e.talk("Next: git push --follow-tags, then incipit deploy %s --env %s", r.Tag, firstEnvironment(e))
+}
+
+// firstEnvironment is where a release travels first.
+func firstEnvironment(e *env) string {
+	if envs := e.ws.Config.Environments; len(envs) > 0 {
+		return envs[0].Name
+	}
+	return "ENV"
 }
 
 func publishCommand(e *env) *cobra.Command {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -68,7 +69,7 @@ func runStatus(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	var r statusReport
+	r := statusReport{Rollouts: []rolloutRow{}, Uncommitted: []string{}}
 	if r.Prompts, err = e.ws.Standings(ctx); err != nil {
 		return err
 	}
@@ -83,10 +84,8 @@ func runStatus(ctx context.Context, e *env) error {
 	for _, f := range files {
 		r.Uncommitted = append(r.Uncommitted, f.Path)
 	}
-	if files != nil {
-		if r.Interrupted, err = e.ws.Interrupted(ctx); err != nil {
-			return err
-		}
+	if r.Interrupted, err = e.ws.Interrupted(ctx); err != nil && !errors.Is(err, gitrepo.ErrNoRepository) {
+		return err
 	}
 	deployed := false
 	for _, row := range rows {
@@ -99,7 +98,7 @@ func runStatus(ctx context.Context, e *env) error {
 			}
 		}
 	}
-	r.Next = nextSteps(r, rows, deployed)
+	r.Next = nonNil(nextSteps(r, deployed, e.ws.Config))
 	return e.emit(r, func(w io.Writer) { printStatus(w, r, rows, e.ws.Config.Environments) })
 }
 
@@ -149,12 +148,15 @@ func printStatus(w io.Writer, r statusReport, rows []lifecycle.Row, envs []regis
 }
 
 // nextSteps is at most three commands that would bring things forward.
-func nextSteps(r statusReport, rows []lifecycle.Row, deployed bool) []string {
+func nextSteps(r statusReport, deployed bool, config source.Config) []string {
 	var next []string
 	add := func(format string, args ...any) {
 		if len(next) < 3 {
 			next = append(next, fmt.Sprintf(format, args...))
 		}
+	}
+	if r.Interrupted != "" {
+		add("incipit doctor --repair")
 	}
 	for _, s := range r.Prompts {
 		switch s.State {
@@ -170,12 +172,20 @@ func nextSteps(r statusReport, rows []lifecycle.Row, deployed bool) []string {
 		}
 	}
 	for _, ro := range r.Rollouts {
-		add("incipit promote %s --env %s    # or shift, or rollback", ro.Prompt, ro.Environment)
+		confirm := ""
+		if env, err := config.Environment(ro.Environment); err == nil && env.Protected {
+			confirm = " --confirm " + env.Name
+		}
+		if ro.NextStep > 0 && ro.NextStep < registry.Scale {
+			add("incipit shift %s --env %s --to %s%s    # or rollback", ro.Prompt, ro.Environment, ro.NextStep.Number(), confirm)
+		} else {
+			add("incipit promote %s --env %s%s    # or rollback", ro.Prompt, ro.Environment, confirm)
+		}
 	}
-	if !deployed {
-		for _, row := range rows {
-			if row.Version != "" {
-				add("incipit deploy %s@%s --env dev", row.Prompt, row.Version)
+	if !deployed && len(config.Environments) > 0 {
+		for _, s := range r.Prompts {
+			if s.Version != "" && s.State != source.StateBumped && r.Interrupted == "" {
+				add("incipit deploy %s@%s --env %s", s.Prompt, s.Version, config.Environments[0].Name)
 				break
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,7 +84,7 @@ func runValidate(ctx context.Context, e *env, ids []prompt.ID, format string) er
 		}
 	}
 	if errs > 0 {
-		e.talk("%d checked, %d errors", checked, errs)
+		e.talk("%d checked, %s", checked, count(errs, "error"))
 		return exitError{api.Invalid}
 	}
 	e.talk("%d checked, no errors", checked)
@@ -130,7 +131,7 @@ func sarif(findings []prompt.Finding) any {
 			"level":   f.Severity,
 			"message": object{"text": message},
 			"locations": []object{{"physicalLocation": object{
-				"artifactLocation": object{"uri": f.Path},
+				"artifactLocation": object{"uri": (&url.URL{Path: f.Path}).String()},
 				"region":           object{"startLine": max(f.Line, 1), "startColumn": max(f.Col, 1)},
 			}}},
 		})

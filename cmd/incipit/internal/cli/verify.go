@@ -42,11 +42,11 @@ func runVerify(ctx context.Context, e *env) error {
 			e.talk("%s is not published yet: incipit publish on the main branch tags it", name)
 		}
 		if len(v.Problems) == 0 {
-			fmt.Fprintf(w, "%d releases, each with its tag, commit and digest\n", v.Checked)
+			fmt.Fprintf(w, "%s, each with its tag, commit and digest\n", count(v.Checked, "release"))
 		}
 	})
 	if err == nil && len(v.Problems) > 0 {
-		e.talk("%d releases checked, %d problems", v.Checked, len(v.Problems))
+		e.talk("%s checked, %s", count(v.Checked, "release"), count(len(v.Problems), "problem"))
 		return exitError{api.Failure}
 	}
 	return err

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Measures the program beside its yardsticks, in one run, and writes results/.
+# Nothing here passes or fails: docs/benchmarks.md holds the figures and what
+# they were measured on.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+mkdir -p results
+{
+	echo "# the command line, on 1,000 prompts x 10 releases"
+	go test -run '^$' -bench '^BenchmarkCLI$' -benchtime "${BENCHTIME:-15x}" -timeout 30m ./cmd/incipit
+	echo "# the light half"
+	go test -run '^$' -bench . -benchmem ./internal/...
+} | tee results/bench.txt

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -51,7 +52,7 @@ func (e *env) turn() error {
 }
 
 // selectFields keeps the named fields of an object, or of each object of a
-// list.
+// list. A field that is left out of the JSON where it is empty is null.
 func selectFields(v any, fields []string) (any, error) {
 	data, err := json.Marshal(v)
 	if err != nil {
@@ -63,32 +64,56 @@ func selectFields(v any, fields []string) (any, error) {
 	if err := dec.Decode(&tree); err != nil {
 		return nil, err
 	}
-	if list, ok := tree.([]any); ok {
-		for i, item := range list {
-			if list[i], err = selectFrom(item, fields); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
+	known := fieldsOf(reflect.TypeOf(v))
+	obj, isObject := tree.(map[string]any)
+	if known == nil {
+		known = slices.Sorted(maps.Keys(obj))
 	}
-	return selectFrom(tree, fields)
+	for i, f := range fields {
+		fields[i] = strings.TrimSpace(f)
+		if !slices.Contains(known, fields[i]) {
+			return nil, registry.WithFix(fmt.Errorf("--json=%s is %w: there is no field %q", strings.Join(fields, ","), prompt.ErrInvalid, f),
+				"fields are %s", strings.Join(known, ", "))
+		}
+	}
+	if isObject {
+		return selectFrom(obj, fields), nil
+	}
+	list, _ := tree.([]any)
+	for i, item := range list {
+		if obj, ok := item.(map[string]any); ok {
+			list[i] = selectFrom(obj, fields)
+		}
+	}
+	return tree, nil
 }
 
-func selectFrom(v any, fields []string) (any, error) {
-	obj, ok := v.(map[string]any)
-	if !ok {
-		return v, nil
-	}
+func selectFrom(obj map[string]any, fields []string) map[string]any {
 	out := make(map[string]any, len(fields))
 	for _, f := range fields {
-		value, ok := obj[strings.TrimSpace(f)]
-		if !ok {
-			return nil, registry.WithFix(fmt.Errorf("--json=%s is %w: there is no field %q", strings.Join(fields, ","), prompt.ErrInvalid, f),
-				"fields are %s", strings.Join(slices.Sorted(maps.Keys(obj)), ", "))
-		}
-		out[strings.TrimSpace(f)] = value
+		out[f] = obj[f]
 	}
-	return out, nil
+	return out
+}
+
+// fieldsOf are the names that the fields of a struct, or of the structs of a
+// list, have in JSON; nil for any other type.
+func fieldsOf(t reflect.Type) []string {
+	for t != nil && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice) {
+		t = t.Elem()
+	}
+	if t == nil || t.Kind() != reflect.Struct {
+		return nil
+	}
+	var names []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if f.IsExported() && name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // table aligns rows; the first one is the heading. Every cell is made safe.

@@ -16,7 +16,7 @@ import (
 
 // MaxObject is the largest object that is read, in bytes. It bounds the trees
 // of a repository as well; the texts in it have smaller bounds of their own.
-const MaxObject = 16 << 20
+const MaxObject = 64 << 20
 
 // A batch is one git cat-file --batch. It serves one read at a time.
 type batch struct {

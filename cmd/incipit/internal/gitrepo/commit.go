@@ -33,18 +33,18 @@ func (r *Repo) Ready() error {
 }
 
 // Commit commits the files of the work tree at paths, relative to Dir, and
-// nothing else: what the user has staged otherwise stays staged. Hooks and
-// signing hold. It returns the new commit's id.
-func (r *Repo) Commit(ctx context.Context, message string, paths []string) (string, error) {
-	if _, err := r.run(ctx, nil, append([]string{"add", "--intent-to-add", "--"}, literal(paths)...)...); err != nil {
-		return "", err
+// nothing else: what the user has staged otherwise stays staged. Those of the
+// paths that git does not know yet are named in untracked too. Hooks and
+// signing hold.
+func (r *Repo) Commit(ctx context.Context, message string, paths, untracked []string) error {
+	if len(untracked) > 0 {
+		if _, err := r.run(ctx, nil, append([]string{"add", "--intent-to-add", "--"}, literal(untracked)...)...); err != nil {
+			return err
+		}
 	}
 	args := []string{"commit", "--quiet", "--no-status", "--cleanup=whitespace", "--file=-", "--only", "--"}
-	if _, err := r.run(ctx, []byte(message), append(args, literal(paths)...)...); err != nil {
-		return "", err
-	}
-	id, _, err := r.Head(ctx)
-	return id, err
+	_, err := r.run(ctx, []byte(message), append(args, literal(paths)...)...)
+	return err
 }
 
 // ResetIndex makes the index hold what rev has at paths. "" is what is checked

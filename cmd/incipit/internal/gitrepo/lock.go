@@ -98,8 +98,10 @@ type LockFile struct {
 	Since time.Time
 }
 
-// LockFiles lists the locks that git takes to commit and to tag.
-func (r *Repo) LockFiles() []LockFile {
+// LockFiles lists the locks that git takes to commit and to tag: those of the
+// index, of HEAD and its branch, and of the given refs, or of all refs if none
+// is given.
+func (r *Repo) LockFiles(refs ...string) []LockFile {
 	var found []LockFile
 	add := func(path string) {
 		if fi, err := os.Lstat(path); err == nil && fi.Mode().IsRegular() {
@@ -110,7 +112,18 @@ func (r *Repo) LockFiles() []LockFile {
 		add(filepath.Join(r.GitDir, name))
 	}
 	add(filepath.Join(r.CommonDir, "packed-refs.lock"))
+	if len(refs) > 0 {
+		if head, err := os.ReadFile(filepath.Join(r.GitDir, "HEAD")); err == nil {
+			refs = append(refs, strings.TrimSpace(strings.TrimPrefix(string(head), "ref: ")))
+		}
+		for _, ref := range refs {
+			add(filepath.Join(r.CommonDir, filepath.FromSlash(ref)+".lock"))
+		}
+	}
 	for _, kind := range []string{"heads", "tags"} {
+		if len(refs) > 0 {
+			break // a repository may have ten thousand of them
+		}
 		//nolint:errcheck // what cannot be read cannot be removed either
 		filepath.WalkDir(filepath.Join(r.CommonDir, "refs", kind), func(path string, d os.DirEntry, err error) error {
 			if err == nil && !d.IsDir() && strings.HasSuffix(path, ".lock") {

@@ -1,8 +1,9 @@
 package source
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -35,12 +36,34 @@ type tagChange struct {
 	Message string `json:"message"`
 }
 
-// A fileChange is a file that the change writes. Before is nil if there was
-// none.
+// A fileChange is a file that the change writes. The journal holds what it
+// takes to go back and to know our own bytes again, and not the bytes: a
+// registry has a megabyte, and the journal is synced before each change.
 type fileChange struct {
 	Path   string `json:"path"`
-	Before []byte `json:"before"`
-	After  []byte `json:"after"`
+	Before []byte `json:"before,omitempty"`  // nil if there was no file, or AtHead
+	AtHead bool   `json:"at_head,omitempty"` // the file was as the commit has it that the change was planned on
+	Sum    string `json:"after"`             // SHA-256 of after, in hex
+	after  []byte
+}
+
+func writing(path string, before, after []byte, atHead bool) fileChange {
+	f := fileChange{Path: path, Before: before, AtHead: atHead, Sum: sum(after), after: after}
+	if atHead {
+		f.Before = nil
+	}
+	return f
+}
+
+// wrote reports whether data is what the change writes.
+func (f fileChange) wrote(data []byte) bool { return sum(data) == f.Sum }
+
+// isNew reports whether the change makes the file.
+func (f fileChange) isNew() bool { return f.Before == nil && !f.AtHead }
+
+func sum(data []byte) string {
+	s := sha256.Sum256(data)
+	return hex.EncodeToString(s[:])
 }
 
 // lockWait is how long a change waits for another one to end.
@@ -73,7 +96,7 @@ func (w *Workspace) exclusively(ctx context.Context, do func(*gitrepo.Repo) erro
 // make carries the change out, or leaves everything as it was. It is called
 // under the lock.
 func (w *Workspace) make(ctx context.Context, repo *gitrepo.Repo, c change) (commit string, err error) {
-	if held := repo.LockFiles(); len(held) > 0 {
+	if held := repo.LockFiles(c.refs()...); len(held) > 0 {
 		return "", lockHeld(repo, held[0])
 	}
 	c.Started = w.now()
@@ -110,13 +133,13 @@ func (w *Workspace) giveUp(ctx context.Context, repo *gitrepo.Repo, c change, ma
 // what follows it fails.
 func (w *Workspace) carryOut(ctx context.Context, repo *gitrepo.Repo, c change) (commit string, err error) {
 	for _, f := range c.Files {
-		if err := w.writeFile(f.Path, f.After); err != nil {
+		if err := w.writeFile(f.Path, f.after); err != nil {
 			return "", err
 		}
 	}
 	commit = c.Head
 	if len(c.allPaths()) > 0 {
-		if commit, err = repo.Commit(ctx, c.Message, c.allPaths()); err != nil {
+		if commit, err = w.commit(ctx, repo, c); err != nil {
 			return "", err
 		}
 		if err := w.unaltered(ctx, commit, c); err != nil {
@@ -133,6 +156,33 @@ func (w *Workspace) carryOut(ctx context.Context, repo *gitrepo.Repo, c change) 
 		}
 	}
 	return commit, nil
+}
+
+// commit commits the change's files and returns the new commit's id.
+func (w *Workspace) commit(ctx context.Context, repo *gitrepo.Repo, c change) (string, error) {
+	untracked := slices.Clone(c.Untracked)
+	for _, f := range c.Files {
+		if f.isNew() && !slices.Contains(untracked, f.Path) {
+			untracked = append(untracked, f.Path)
+		}
+	}
+	if err := repo.Commit(ctx, c.Message, c.allPaths(), untracked); err != nil {
+		return "", err
+	}
+	o, err := w.reader(ctx)
+	if err != nil {
+		return "", err
+	}
+	return o.Head()
+}
+
+// refs are what the change makes, besides moving its branch.
+func (c change) refs() []string {
+	refs := []string{"HEAD"}
+	for _, t := range c.Tags {
+		refs = append(refs, "refs/tags/"+t.Name)
+	}
+	return refs
 }
 
 func (c change) allPaths() []string {
@@ -157,7 +207,7 @@ func (w *Workspace) unaltered(ctx context.Context, commit string, c change) erro
 		if err != nil {
 			return err
 		}
-		if !bytes.Equal(data, f.After) {
+		if !f.wrote(data) {
 			return registry.WithFix(fmt.Errorf("a hook of this repository changed %s while it was committed; nothing was released", f.Path),
 				"exclude the prompts directory from the hook, or let it format the file before you release")
 		}

@@ -81,8 +81,8 @@ func parseConfig(data []byte) (Config, error) {
 	if err := yaml.Unmarshal(data, &doc); err != nil {
 		return bad("%s", yamlProblem(err))
 	}
-	if n := aliasIn(&doc); n != nil {
-		return bad("line %d: aliases and merge keys are not supported; write the value out", n.Line)
+	if n := indirection(&doc); n != nil {
+		return bad("line %d: aliases, merge keys and tags are not supported; write the value out", n.Line)
 	}
 	var f configFile
 	dec := yaml.NewDecoder(bytes.NewReader(data))
@@ -124,12 +124,13 @@ func yamlProblem(err error) string {
 	return strings.TrimPrefix(s, "unmarshal errors:\n  ")
 }
 
-func aliasIn(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode || n.Tag == "!!merge" {
+// indirection finds a node that says something other than what it shows.
+func indirection(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode || n.Tag == "!!merge" || n.Style&yaml.TaggedStyle != 0 {
 		return n
 	}
 	for _, c := range n.Content {
-		if a := aliasIn(c); a != nil {
+		if a := indirection(c); a != nil {
 			return a
 		}
 	}

@@ -51,7 +51,7 @@ func (w *Workspace) gather(ctx context.Context, repo *gitrepo.Repo, p *ReleasePl
 	if err != nil {
 		return err
 	}
-	p.write(name, before, after)
+	p.write(name, before, after, false)
 
 	reg, err := w.Registry()
 	if err != nil {
@@ -77,8 +77,8 @@ func (w *Workspace) gather(ctx context.Context, repo *gitrepo.Repo, p *ReleasePl
 	return nil
 }
 
-func (p *ReleasePlan) write(name string, before, after []byte) {
-	p.writes = append(p.writes, fileChange{Path: name, Before: before, After: after})
+func (p *ReleasePlan) write(name string, before, after []byte, atHead bool) {
+	p.writes = append(p.writes, writing(name, before, after, atHead))
 	if !slices.Contains(p.Files, name) {
 		p.Files = append(p.Files, name)
 	}
@@ -90,7 +90,7 @@ func (p *ReleasePlan) writeRegistry(w *Workspace, before, after *Registry) {
 	if _, err := w.root.Lstat(w.RegistryPath()); err != nil {
 		old = nil // there is no file yet
 	}
-	p.write(w.RegistryPath(), old, after.Bytes())
+	p.write(w.RegistryPath(), old, after.Bytes(), p.registryAtHead && old != nil)
 }
 
 // nextMetadata is the metadata of the release: the person's bytes, with the
@@ -129,6 +129,7 @@ func (w *Workspace) gatherPaths(ctx context.Context, repo *gitrepo.Repo, p *Rele
 	if err != nil {
 		return err
 	}
+	p.registryAtHead = p.head != "" && !slices.ContainsFunc(changed, func(c gitrepo.FileStatus) bool { return c.Path == w.RegistryPath() })
 	for _, c := range changed {
 		switch {
 		case c.State == gitrepo.Conflicted:

@@ -85,7 +85,7 @@ func (w *Workspace) initialize(ctx context.Context, repo *gitrepo.Repo, files []
 	}
 	out.Kept = kept
 	for _, f := range missing {
-		c.Files = append(c.Files, fileChange{Path: f.Path, After: f.Data})
+		c.Files = append(c.Files, writing(f.Path, nil, f.Data, false))
 		c.Untracked = append(c.Untracked, f.Path)
 	}
 	if len(missing) == 0 {
@@ -128,7 +128,7 @@ func (w *Workspace) writeRest(repo *gitrepo.Repo, c change, n int) error {
 		return err
 	}
 	for _, f := range c.Files[n:] {
-		if err := w.writeFile(f.Path, f.After); err != nil {
+		if err := w.writeFile(f.Path, f.after); err != nil {
 			return err
 		}
 	}
@@ -217,7 +217,7 @@ func (w *Workspace) initRegistry(ctx context.Context, commit bool, c *change, ou
 		out.Kept = append(out.Kept, w.RegistryPath())
 		return nil // another tool's registry; rebuild takes the prompts in
 	}
-	c.Files = append(c.Files, fileChange{Path: w.RegistryPath(), After: reg.Bytes()})
+	c.Files = append(c.Files, writing(w.RegistryPath(), nil, reg.Bytes(), false))
 	c.Untracked = append(c.Untracked, w.RegistryPath())
 	return nil
 }

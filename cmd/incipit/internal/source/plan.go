@@ -36,10 +36,12 @@ type ReleasePlan struct {
 	Message  string          `json:"message"`
 	Files    []string        `json:"files"`
 
-	head      string
-	versions  []prompt.Version
-	writes    []fileChange
-	untracked []string
+	head     string
+	versions []prompt.Version
+	writes   []fileChange
+
+	registryAtHead bool // the registry is as HEAD has it
+	untracked      []string
 }
 
 // An InvalidError is a prompt that validation found errors in.
@@ -58,6 +60,14 @@ func (e *InvalidError) Unwrap() error { return prompt.ErrInvalid }
 // released: an invalid or unchanged prompt, a version that is taken or not
 // higher, and a bump smaller than the change.
 func (w *Workspace) PlanRelease(ctx context.Context, req ReleaseRequest) (*ReleasePlan, error) {
+	versions, err := w.Versions(ctx, req.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	return w.planRelease(ctx, req, versions)
+}
+
+func (w *Workspace) planRelease(ctx context.Context, req ReleaseRequest, versions []prompt.Version) (*ReleasePlan, error) {
 	repo, err := w.Git(ctx)
 	if err != nil {
 		return nil, err
@@ -78,11 +88,8 @@ func (w *Workspace) PlanRelease(ctx context.Context, req ReleaseRequest) (*Relea
 	if prompt.Failed(findings) {
 		return nil, &InvalidError{req.Prompt, findings}
 	}
-	p := &ReleasePlan{Prompt: req.Prompt}
+	p := &ReleasePlan{Prompt: req.Prompt, versions: versions}
 	if p.Digest, err = d.Prompt.Digest(); err != nil {
-		return nil, err
-	}
-	if p.versions, err = w.Versions(ctx, req.Prompt); err != nil {
 		return nil, err
 	}
 	base, err := w.compareWithBase(ctx, p, d)

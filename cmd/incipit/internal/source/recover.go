@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -157,10 +156,10 @@ func (w *Workspace) takeBack(ctx context.Context, repo *gitrepo.Repo, c change, 
 	}
 	untracked := slices.Clone(c.Untracked)
 	for _, f := range c.Files {
-		if err := w.restore(f, overtaken); err != nil {
+		if err := w.restore(ctx, f, c.Head, overtaken); err != nil {
 			return err
 		}
-		if f.Before == nil && !slices.Contains(untracked, f.Path) {
+		if f.isNew() && !slices.Contains(untracked, f.Path) {
 			untracked = append(untracked, f.Path)
 		}
 	}
@@ -193,19 +192,29 @@ func (w *Workspace) removeTags(ctx context.Context, repo *gitrepo.Repo, c change
 
 // restore puts a file back, unless somebody else has written or committed it
 // since.
-func (w *Workspace) restore(f fileChange, overtaken fs.FS) error {
+func (w *Workspace) restore(ctx context.Context, f fileChange, head string, overtaken fs.FS) error {
 	w.root.Remove(f.Path + tempSuffix) //nolint:errcheck // usually there is none
 	now, err := w.readFile(f.Path, maxRegistryBytes)
-	if err != nil || !bytes.Equal(now, f.After) || f.Before != nil && bytes.Equal(f.Before, f.After) {
+	if err != nil || !f.wrote(now) {
 		return nil //nolint:nilerr // not written yet, or not ours any more
 	}
 	if overtaken != nil {
-		if committed, err := fs.ReadFile(overtaken, f.Path); err == nil && bytes.Equal(committed, f.After) {
+		if committed, err := fs.ReadFile(overtaken, f.Path); err == nil && f.wrote(committed) {
 			return nil
 		}
 	}
-	if f.Before == nil {
+	if f.isNew() {
 		return w.root.Remove(f.Path)
 	}
-	return w.writeFile(f.Path, f.Before)
+	before := f.Before
+	if f.AtHead {
+		tree, err := w.at(ctx, head)
+		if err != nil {
+			return err
+		}
+		if before, err = fs.ReadFile(tree, f.Path); err != nil {
+			return err
+		}
+	}
+	return w.writeFile(f.Path, before)
 }

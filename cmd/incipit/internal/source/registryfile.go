@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 	"github.com/incipit-dev/incipit/internal/strictjson"
@@ -53,8 +54,8 @@ type Installation struct {
 // maxHistory is how many records of a prompt and environment the file keeps.
 const maxHistory = 20
 
-// maxRegistryBytes bounds the file: about 100,000 prompts.
-const maxRegistryBytes = 128 << 20
+// maxRegistryBytes bounds the file: about 50,000 prompts.
+const maxRegistryBytes = gitrepo.MaxObject
 
 // Registry reads the registry of the work tree. Where there is no file it is
 // empty.
@@ -124,11 +125,31 @@ func (r *Registry) Put(id prompt.ID, e *Entry) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m, ok := r.members[id]; ok {
+		return r.splice(m, raw), nil
+	}
 	data, err := strictjson.Set(r.data, string(id), json.RawMessage(raw))
 	if err != nil {
 		return nil, err
 	}
 	return parseRegistry(data, "registry.json")
+}
+
+// splice returns a registry in which the value of m is raw. The rest of a file
+// of a megabyte need not be read again for it.
+func (r *Registry) splice(m strictjson.Member, raw []byte) *Registry {
+	next := &Registry{data: slices.Concat(r.data[:m.Start], raw, r.data[m.End:]), members: make(map[prompt.ID]strictjson.Member, len(r.members))}
+	longer := len(raw) - (m.End - m.Start)
+	for id, other := range r.members {
+		if other.Start > m.Start {
+			other.KeyStart, other.Start = other.KeyStart+longer, other.Start+longer
+		}
+		if other.End >= m.End {
+			other.End += longer
+		}
+		next.members[id] = other
+	}
+	return next
 }
 
 // encode writes the known fields into the bytes that the entry came from.

@@ -32,7 +32,7 @@ func (w *Workspace) Release(ctx context.Context, req ReleaseRequest) (plan *Rele
 			return registry.WithFix(registry.Errorf(registry.ErrConflict, "%s was released meanwhile", req.Prompt.Tag(last)),
 				"look at incipit diff %s; the next free version is %s", req.Prompt, last.Core().Next(max(req.Bump, prompt.Patch)))
 		}
-		if plan, err = w.PlanRelease(ctx, req); err != nil {
+		if plan, err = w.planRelease(ctx, req, after); err != nil {
 			return err
 		}
 		c := change{

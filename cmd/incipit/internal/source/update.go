@@ -44,7 +44,6 @@ func (w *Workspace) updateRegistry(ctx context.Context, what string, dirty bool,
 		if _, err := w.root.Lstat(file); err != nil {
 			old, c.Untracked = nil, []string{file}
 		}
-		c.Files = []fileChange{{Path: file, Before: old, After: after.Bytes()}}
 		c.Message = message
 		o, err := w.reader(ctx)
 		if err != nil {
@@ -53,6 +52,7 @@ func (w *Workspace) updateRegistry(ctx context.Context, what string, dirty bool,
 		if c.Head, err = o.Head(); err != nil {
 			return err
 		}
+		c.Files = []fileChange{writing(file, old, after.Bytes(), len(changed) == 0 && old != nil && c.Head != "")}
 		commit, err = w.make(ctx, repo, c)
 		return err
 	})

@@ -27,7 +27,7 @@ func Compare(a, b Prompt) []Change {
 		cs.add(Minor, "model: %s → %s", a.Model, b.Model)
 	}
 	if !sameJSON(a.Parameters, b.Parameters) {
-		cs.add(Minor, "parameters: %s → %s", orNull(a.Parameters), orNull(b.Parameters))
+		cs.add(Minor, "parameters: %s → %s", onOneLine(a.Parameters), onOneLine(b.Parameters))
 	}
 	cs.messages(a.Messages, b.Messages)
 	slices.SortStableFunc(cs, func(x, y Change) int { return int(y.Bump - x.Bump) })
@@ -82,8 +82,12 @@ func (cs *changes) variable(name string, x, y Variable) {
 		}
 		cs.add(b, "variable %s: max_length %d → %d", name, x.MaxLength, y.MaxLength)
 	}
-	if x.Default != nil && y.Default != nil && !reflect.DeepEqual(x.Default, y.Default) {
-		cs.add(Minor, "variable %s: default %v → %v", name, x.Default, y.Default)
+	if x.Default != nil && y.Default != nil {
+		before, _ := x.format(x.Default)
+		after, _ := y.format(y.Default)
+		if before != after {
+			cs.add(Minor, "variable %s: default %v → %v", name, x.Default, y.Default)
+		}
 	}
 	if x.Trusted != y.Trusted {
 		cs.add(Minor, "variable %s: trusted %t → %t", name, x.Trusted, y.Trusted)
@@ -134,6 +138,7 @@ func Examples(ms []Message) []Message {
 
 func (cs *changes) tools(a, b json.RawMessage) {
 	x, y := toolsByName(a), toolsByName(b)
+	known := len(*cs)
 	for _, name := range union(x, y) {
 		before, had := x[name]
 		after, has := y[name]
@@ -147,6 +152,9 @@ func (cs *changes) tools(a, b json.RawMessage) {
 		case !reflect.DeepEqual(before, after):
 			cs.add(Patch, "tool %s: its description changed", name)
 		}
+	}
+	if len(*cs) == known && !sameJSON(a, b) {
+		cs.add(Patch, "tools: their order changed")
 	}
 }
 
@@ -179,6 +187,14 @@ func sameJSON(a, b json.RawMessage) bool {
 	}
 	var x, y any
 	return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && reflect.DeepEqual(x, y)
+}
+
+func onOneLine(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, orNull(raw)) != nil {
+		return string(raw)
+	}
+	return b.String()
 }
 
 func union[V any](a, b map[string]V) []string {

@@ -17,17 +17,14 @@ type usage struct {
 }
 
 type place struct {
-	variable, role, file string
-	text                 []byte
-	offset               int
+	variable, role string
+	in             source
+	offset         int
 }
 
-func (u *usage) note(variable, role, file string, text []byte, offset int) {
-	if variable == "" {
-		return
-	}
+func (u *usage) note(variable, role string, t source, offset int) {
 	u.used[variable] = true
-	u.places = append(u.places, place{variable, role, file, text, offset})
+	u.places = append(u.places, place{variable, role, t, offset})
 }
 
 // metadata reads the metadata and holds it to the rules that concern it alone.
@@ -115,10 +112,10 @@ func (p *parser) contract(m Metadata, use usage) {
 		v, ok := m.Variables[pl.variable]
 		switch {
 		case !ok:
-			p.at(pl.file, pl.text, pl.offset, "variable-undeclared", fmt.Sprintf("{{%s}} is not declared", pl.variable),
+			p.in(pl.in, pl.offset, "variable-undeclared", fmt.Sprintf("{{%s}} is not declared", pl.variable),
 				fmt.Sprintf(`add "variables": {%q: {"type": "string"}} to %s`, pl.variable, MetadataFile))
 		case pl.role == System && !v.Trusted:
-			p.at(pl.file, pl.text, pl.offset, "untrusted-in-system", fmt.Sprintf("{{%s}} stands in the system message and is not trusted: whoever writes its value could instruct the model", pl.variable),
+			p.in(pl.in, pl.offset, "untrusted-in-system", fmt.Sprintf("{{%s}} stands in the system message and is not trusted: whoever writes its value could instruct the model", pl.variable),
 				fmt.Sprintf(`move it to %s, or declare "trusted": true if only your own program writes it`, UserFile))
 		}
 	}

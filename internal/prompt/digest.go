@@ -1,10 +1,12 @@
 package prompt
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/incipit-dev/incipit/internal/strictjson"
 )
@@ -37,6 +39,11 @@ func (p Prompt) Digest() (string, error) {
 		Format: digestFormat, Model: p.Model, Messages: p.Messages, Variables: make(map[string]contract, len(p.Variables)),
 		Parameters: orNull(p.Parameters), Tools: orNull(p.Tools), OutputSchema: orNull(p.OutputSchema),
 	}
+	for _, m := range p.Messages {
+		if !utf8.ValidString(m.Content) {
+			return "", fmt.Errorf("%s message is %w: it is not UTF-8, and JSON cannot hold it", m.Role, ErrInvalid)
+		}
+	}
 	for name, v := range p.Variables {
 		c := contract{Type: v.Kind(), Required: v.IsRequired(), MaxLength: v.MaxLength, Trusted: v.Trusted}
 		if v.Default != nil {
@@ -58,8 +65,8 @@ func (p Prompt) Digest() (string, error) {
 
 // orNull makes absent, empty and null the same.
 func orNull(raw json.RawMessage) json.RawMessage {
-	switch string(raw) {
-	case "", "{}", "[]":
+	t := bytes.TrimSpace(raw)
+	if len(t) == 0 || len(t) > 1 && (t[0] == '{' || t[0] == '[') && len(bytes.TrimSpace(t[1:len(t)-1])) == 0 {
 		return json.RawMessage("null")
 	}
 	return raw

@@ -43,7 +43,7 @@ func ParseID(s string) (ID, error) {
 			return invalid("a segment is longer than 64 characters")
 		case strings.Trim(seg[:1], "abcdefghijklmnopqrstuvwxyz0123456789") != "":
 			return invalid("each segment must start with a lower-case letter or a digit")
-		case strings.Trim(seg, segmentChars) != "" || strings.ContainsFunc(seg, notSegmentChar):
+		case strings.ContainsFunc(seg, notSegmentChar):
 			return invalid("only a-z, 0-9, dot, dash and underscore may stand in it")
 		case strings.Contains(seg, "..") || strings.HasSuffix(seg, "."):
 			return invalid("two dots in a row and a dot at the end mean something else to Git")
@@ -66,8 +66,12 @@ func (id ID) Tag(v Version) string { return string(id) + "@" + v.String() }
 
 // Clip shortens text for a message to n characters, and makes it safe to print.
 func Clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		s = string(r[:n]) + "…"
+	for i := range s {
+		if n == 0 {
+			s = s[:i] + "…"
+			break
+		}
+		n--
 	}
 	return Visible(s)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // An Includer answers an include with its text. Without a constraint that is
@@ -21,14 +22,14 @@ const (
 type expansion struct {
 	include Includer
 	pins    map[string]Version // "tone@^1" → 1.2.0
-	left    int                // bytes that may still be written
+	left    int                // bytes that may still be read
 }
 
 // expand returns s with every include replaced by its text, itself expanded,
 // less one final newline. The result is a template without includes.
 func (x *expansion) expand(s string, chain []string) (string, error) {
-	if !strings.Contains(s, opening) {
-		return s, x.spend(len(s))
+	if err := x.spend(len(s)); err != nil || !strings.Contains(s, opening) {
+		return s, err
 	}
 	t, _ := parseTemplate(s)
 	var b strings.Builder
@@ -46,7 +47,7 @@ func (x *expansion) expand(s string, chain []string) (string, error) {
 		b.WriteString(text)
 	}
 	b.WriteString(s[pos:])
-	return b.String(), x.spend(b.Len())
+	return b.String(), nil
 }
 
 func (x *expansion) one(p part, chain []string) (string, error) {
@@ -60,6 +61,9 @@ func (x *expansion) one(p part, chain []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if !utf8.ValidString(text) {
+		return "", fmt.Errorf("the text of include %s is not valid UTF-8", p.include)
+	}
 	if p.constraint != "" {
 		x.pins[p.include+"@"+p.constraint] = v
 	}
@@ -67,6 +71,8 @@ func (x *expansion) one(p part, chain []string) (string, error) {
 }
 
 // spend keeps a handful of includes that double each other from filling memory.
+// It counts what is read, tags and all: texts that expand to nothing would
+// otherwise be expanded for ever.
 func (x *expansion) spend(n int) error {
 	if x.left -= n; x.left < 0 {
 		return fmt.Errorf("the prompt is larger than %d bytes once its includes are expanded", maxExpandedBytes)

@@ -99,12 +99,54 @@ func parseMetadata(data []byte, syntax func(*strictjson.Error), problem func(cod
 			}
 			continue
 		}
-		if err := json.Unmarshal(data[member.Start:member.End], fields[i].dst); err != nil {
+		raw := data[member.Start:member.End]
+		if member.Key == "variables" {
+			m.Variables = parseVariables(raw, problem)
+			continue
+		}
+		if err := json.Unmarshal(raw, fields[i].dst); err != nil {
 			problem("metadata-type", member.Key+" "+typeProblem(err), member.Key)
 		}
 	}
 	m.Parameters, m.Tools, m.OutputSchema = dropNull(m.Parameters), dropNull(m.Tools), dropNull(m.OutputSchema)
 	return m, true
+}
+
+// parseVariables decodes the declarations one by one, so that what is wrong is
+// reported where it stands.
+func parseVariables(raw []byte, problem func(code, msg string, path ...string)) map[string]Variable {
+	if string(raw) == "null" {
+		return nil
+	}
+	ms, err := strictjson.Members(raw)
+	if err != nil {
+		problem("metadata-type", `variables must be an object: {"name": {"type": "string"}}`, "variables")
+		return nil
+	}
+	known := []string{"type", "required", "default", "max_length", "trusted", "description"}
+	vs := make(map[string]Variable, len(ms))
+	for _, m := range ms {
+		var v Variable
+		fields, err := strictjson.Members(raw[m.Start:m.End])
+		if err != nil {
+			problem("metadata-type", "variable "+Clip(m.Key, 64)+` must be an object: {"type": "string"}`, "variables", m.Key)
+		}
+		for _, f := range fields {
+			switch i := slices.IndexFunc(known, func(k string) bool { return strings.EqualFold(k, f.Key) }); {
+			case i < 0:
+				problem("variable-key", fmt.Sprintf("variable %s: %q is not a field; the fields are %s", Clip(m.Key, 64), Clip(f.Key, 40), strings.Join(known, ", ")), "variables", m.Key, f.Key)
+			case known[i] != f.Key:
+				problem("variable-key", fmt.Sprintf("variable %s: %q is not a field; keys are case-sensitive: write %q", Clip(m.Key, 64), Clip(f.Key, 40), known[i]), "variables", m.Key, f.Key)
+			}
+		}
+		if err == nil {
+			if err := json.Unmarshal(raw[m.Start:m.End], &v); err != nil {
+				problem("metadata-type", "variable "+Clip(m.Key, 64)+" "+typeProblem(err), "variables", m.Key)
+			}
+		}
+		vs[m.Key] = v
+	}
+	return vs
 }
 
 func dropNull(raw json.RawMessage) json.RawMessage {

@@ -2,12 +2,11 @@ package prompt
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"path"
+	"slices"
+	"strings"
 	"unicode/utf8"
-
-	"github.com/incipit-dev/incipit/internal/strictjson"
 )
 
 // Files are the bytes of a prompt's directory. A file that does not exist is
@@ -32,6 +31,10 @@ func Parse(id ID, files Files, include Includer) (Draft, []Finding) {
 	p := parser{dir: files.Dir, meta: files.Metadata}
 	m := p.metadata(files)
 	p.allow = m.Allow
+	if !p.broken { // defaults, tools and schemas are read by a model too; JSON may end its lines as it likes
+		meta := bytes.ReplaceAll(files.Metadata, []byte("\r"), []byte(" "))
+		p.hidden(wholeFile(MetadataFile, meta), meta, "", 0)
+	}
 
 	x := &expansion{include: include, pins: make(map[string]Version), left: maxExpandedBytes}
 	d := Draft{
@@ -43,30 +46,28 @@ func Parse(id ID, files Files, include Includer) (Draft, []Finding) {
 		},
 	}
 	use := usage{used: make(map[string]bool)}
-	add := func(file, role string, text []byte) {
-		content := p.message(x, &use, file, role, text)
-		d.Prompt.Messages = append(d.Prompt.Messages, Message{role, content})
+	add := func(role string, t source) {
+		d.Prompt.Messages = append(d.Prompt.Messages, Message{role, p.message(x, &use, role, t)})
 	}
 	if files.System == nil {
 		p.report(SystemFile, 0, 0, "missing-file", "a prompt needs "+SystemFile, "write the system message into it")
 	} else {
 		p.length(files.System)
-		add(SystemFile, System, files.System)
+		add(System, wholeFile(SystemFile, files.System))
 	}
-	for _, e := range p.examples(files.Examples) {
-		add(ExamplesFile, e.Role, []byte(e.Content))
+	if files.Examples != nil {
+		p.examples(files.Examples, add)
 	}
 	if files.User != nil {
 		if len(bytes.TrimSpace(files.User)) == 0 {
 			p.report(UserFile, 1, 1, "empty-file", "the user message is empty", "write it, or delete the file")
 		}
-		add(UserFile, User, files.User)
+		add(User, wholeFile(UserFile, files.User))
 	}
 	if !p.broken {
 		p.contract(m, use)
 	}
-	SortFindings(p.findings)
-	return d, p.findings
+	return d, p.sorted()
 }
 
 type parser struct {
@@ -75,21 +76,7 @@ type parser struct {
 	broken   bool // the metadata cannot be read
 	allow    map[string]string
 	findings []Finding
-}
-
-func (p *parser) report(file string, line, col int, code, msg, fix string) {
-	p.findings = append(p.findings, Finding{path.Join(p.dir, file), line, col, code, SeverityError, msg, fix})
-}
-
-// at reports a finding in a text file, at a byte offset.
-func (p *parser) at(file string, text []byte, offset int, code, msg, fix string) {
-	line, col := strictjson.Position(text, offset)
-	p.report(file, line, col, code, msg, fix)
-}
-
-// key reports a finding in the metadata, at the key that path leads to.
-func (p *parser) key(code, msg, fix string, path ...string) {
-	p.at(MetadataFile, p.meta, strictjson.Locate(p.meta, path...), code, msg, fix)
+	count    map[rule]int
 }
 
 // length holds the lesson's bounds, in characters and not in bytes.
@@ -104,7 +91,75 @@ func (p *parser) length(text []byte) {
 }
 
 // message checks one text and expands its includes.
-func (p *parser) message(x *expansion, use *usage, file, role string, text []byte) string {
+func (p *parser) message(x *expansion, use *usage, role string, t source) string {
+	p.hidden(t, t.text, "", 0)
+	text := string(t.text)
+	if !utf8.Valid(t.text) {
+		return text
+	}
+	if err := x.spend(len(text)); err != nil {
+		p.in(t, 0, "include", err.Error(), "")
+		return text
+	}
+	parts, errs := parseTemplate(text)
+	for _, e := range errs {
+		p.in(t, e.offset, "template", e.msg, "")
+	}
+	var (
+		out   strings.Builder
+		pos   int
+		names []string
+		bad   = len(errs) > 0
+	)
+	note := func(variable string, offset int) {
+		if variable != "" {
+			names = append(names, variable)
+			use.note(variable, role, t, offset)
+		}
+	}
+	for _, part := range parts {
+		if part.include == "" {
+			note(part.variable, part.start)
+			continue
+		}
+		out.WriteString(text[pos:part.start])
+		pos = part.end
+		inner, err := x.one(part, nil)
+		if err != nil {
+			p.in(t, part.start, "include", err.Error(), "")
+			bad = true
+			continue
+		}
+		out.WriteString(inner)
+		p.hidden(t, []byte(inner), "in include "+part.include+": ", part.start)
+		it, errs := parseTemplate(inner)
+		if len(errs) > 0 {
+			p.in(t, part.start, "template", "in include "+part.include+": "+errs[0].msg, "")
+			bad = true
+		}
+		for _, ip := range it {
+			note(ip.variable, part.start)
+		}
+	}
+	out.WriteString(text[pos:])
+	if bad {
+		return text
+	}
+	if pos > 0 && !slices.Equal(names, variableNames(out.String())) {
+		p.in(t, 0, "include", `an included text and what stands beside it make a new {{ or \{{ together`, "put a space or a new line between them")
+	}
+	return out.String()
+}
+
+// hidden reports the invisible characters and the secrets of a text: the
+// source's own, or one that is included at an offset of it.
+func (p *parser) hidden(t source, text []byte, where string, included int) {
+	at := func(offset int) int {
+		if where != "" {
+			return included
+		}
+		return offset
+	}
 	for _, issue := range CheckText(text) {
 		fix := "delete it"
 		if issue.Allowable {
@@ -113,85 +168,23 @@ func (p *parser) message(x *expansion, use *usage, file, role string, text []byt
 			}
 			fix = fmt.Sprintf(`delete it, or say why it must stay: "allow": {%q: "reason"} in %s`, issue.Rule, MetadataFile)
 		}
-		p.at(file, text, issue.Offset, issue.Rule, issue.Message, fix)
+		p.in(t, at(issue.Offset), issue.Rule, where+issue.Message, fix)
 	}
 	for _, s := range FindSecrets(text) {
 		if p.allow[s.Rule] == "" {
-			p.at(file, text, s.Offset, "secret", s.Rule+": "+s.Message, fmt.Sprintf(`remove it and revoke it; if it is none: "allow": {%q: "reason"} in %s`, s.Rule, MetadataFile))
+			p.in(t, at(s.Offset), "secret", where+s.Rule+": "+s.Message, fmt.Sprintf(`remove it and revoke it; if it is none: "allow": {%q: "reason"} in %s`, s.Rule, MetadataFile))
 		}
 	}
-	if !utf8.Valid(text) {
-		return string(text)
-	}
-	source := string(text)
-	t, errs := parseTemplate(source)
-	for _, e := range errs {
-		p.at(file, text, e.offset, "template", e.msg, "")
-	}
-	// Each include is expanded alone first, so that each that fails is named
-	// where it stands.
-	failed := false
+}
+
+func variableNames(text string) (names []string) {
+	t, _ := parseTemplate(text)
 	for _, part := range t {
-		if part.include == "" {
-			use.note(part.variable, role, file, text, part.start)
-			continue
-		}
-		inner, err := x.one(part, nil)
-		if err != nil {
-			p.at(file, text, part.start, "include", err.Error(), "")
-			failed = true
-			continue
-		}
-		it, _ := parseTemplate(inner)
-		for _, ip := range it {
-			use.note(ip.variable, role, file, text, part.start)
+		if part.variable != "" {
+			names = append(names, part.variable)
 		}
 	}
-	if failed {
-		return source
-	}
-	expanded, err := x.expand(source, nil)
-	if err != nil {
-		p.report(file, 1, 1, "include", err.Error(), "")
-		return source
-	}
-	return expanded
-}
-
-// examples reads messages.json: turns of user and assistant, the last of them
-// the assistant's.
-func (p *parser) examples(data []byte) []Message {
-	if data == nil {
-		return nil
-	}
-	if err := strictjson.Check(data); err != nil {
-		p.syntax(ExamplesFile, data, err)
-		return nil
-	}
-	var ms []Message
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&ms); err != nil {
-		p.report(ExamplesFile, 1, 1, "examples", "must be a list of {role, content}: "+err.Error(), `write [{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]`)
-		return nil
-	}
-	for i, m := range ms {
-		if m.Role != User && m.Role != Assistant {
-			p.report(ExamplesFile, 1, 1, "examples", fmt.Sprintf("message %d has the role %q", i+1, Clip(m.Role, 40)), "examples have the roles user and assistant")
-		}
-	}
-	if n := len(ms); n > 0 && ms[n-1].Role != Assistant {
-		p.report(ExamplesFile, 1, 1, "examples", "the last example must be the assistant's", "end with an answer; what the user says at run time belongs in "+UserFile)
-	}
-	return ms
-}
-
-func (p *parser) syntax(file string, data []byte, err error) {
-	offset := 0
-	if e, ok := err.(*strictjson.Error); ok { //nolint:errorlint // Check returns nothing else
-		offset = e.Offset
-	}
-	p.at(file, data, offset, "json", err.Error(), "")
+	return names
 }
 
 // ParseShared reads an included text as a prompt of one message, so that it
@@ -202,13 +195,12 @@ func ParseShared(id ID, file string, text []byte, include Includer) (Draft, []Fi
 	x := &expansion{include: include, pins: make(map[string]Version), left: maxExpandedBytes}
 	use := usage{used: make(map[string]bool)}
 	d := Draft{Pins: x.pins, Prompt: Prompt{ID: id, Variables: make(map[string]Variable)}}
-	d.Prompt.Messages = []Message{{System, p.message(x, &use, path.Base(file), System, text)}}
+	d.Prompt.Messages = []Message{{System, p.message(x, &use, System, wholeFile(path.Base(file), text))}}
 	for name := range use.used {
 		d.Prompt.Variables[name] = Variable{Trusted: true}
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		p.report(path.Base(file), 1, 1, "empty-file", "the text is empty", "")
 	}
-	SortFindings(p.findings)
-	return d, p.findings
+	return d, p.sorted()
 }

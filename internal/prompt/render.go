@@ -4,11 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
+
+// maxRenderedBytes bounds what one call of Render makes: a variable may stand
+// in a prompt many times.
+const maxRenderedBytes = 16 << 20
 
 // Vars are the values of a prompt's variables, by name.
 type Vars map[string]string
@@ -61,25 +66,29 @@ func Compile(p Prompt) (*Template, error) {
 // Render puts the values in, in one pass: a value that holds {{other}} stays
 // as it is. Every problem with the values is reported at once, and wraps
 // ErrInvalid: a missing or unknown variable, a value of the wrong type, one
-// that is too long or not UTF-8.
+// that is too long or not UTF-8, values that make more than 16 MiB.
 func (t *Template) Render(vars Vars) ([]Message, error) {
 	if err := t.check(vars); err != nil {
 		return nil, err
 	}
 	out := make([]Message, len(t.messages))
+	total := 0
 	for i, m := range t.messages {
-		out[i] = Message{Role: m.role, Content: t.content(m.parts, vars)}
+		size := 0
+		for _, p := range m.parts {
+			size += len(p.text) + len(t.value(p, vars))
+		}
+		if total += size; total > maxRenderedBytes {
+			return nil, fmt.Errorf("the variables are %w: the messages would be larger than %d bytes", ErrInvalid, maxRenderedBytes)
+		}
+		out[i] = Message{Role: m.role, Content: t.content(m.parts, vars, size)}
 	}
 	return out, nil
 }
 
-func (t *Template) content(parts template, vars Vars) string {
+func (t *Template) content(parts template, vars Vars, size int) string {
 	if len(parts) == 1 && parts[0].variable == "" {
 		return parts[0].text
-	}
-	size := 0
-	for _, p := range parts {
-		size += len(p.text) + len(t.value(p, vars))
 	}
 	var b strings.Builder
 	b.Grow(size)
@@ -145,7 +154,11 @@ func (v Variable) accepts(value string) error {
 	case "integer":
 		_, err = strconv.ParseInt(value, 10, 64)
 	case "number":
-		_, err = strconv.ParseFloat(value, 64)
+		if strings.Trim(value, "+-.0123456789eE") != "" {
+			err = strconv.ErrSyntax // NaN, Inf and 0x1p-2
+		} else {
+			_, err = strconv.ParseFloat(value, 64)
+		}
 	case "boolean":
 		if value != "true" && value != "false" {
 			err = strconv.ErrSyntax
@@ -166,6 +179,12 @@ func (v Variable) format(value any) (string, error) {
 	case bool:
 		s = strconv.FormatBool(value)
 	case float64:
+		if math.Abs(value) >= 1<<53 {
+			return "", errors.New("other programs would round a number beyond 2^53; write it in quotes")
+		}
+		if value == 0 {
+			value = 0 // and not -0
+		}
 		s = strconv.FormatFloat(value, 'f', -1, 64)
 	default:
 		return "", errors.New("it must be a string, a number or a boolean")

@@ -28,9 +28,10 @@ func (cs *changes) schema(a, b json.RawMessage) {
 		cs.add(Major, "output schema changed")
 		return
 	}
+	known := len(*cs)
 	cs.schemaAt("output schema", withoutNotes(x), withoutNotes(y))
-	if reflect.DeepEqual(withoutNotes(x), withoutNotes(y)) {
-		cs.add(Patch, "output schema: only descriptions changed")
+	if len(*cs) == known {
+		cs.add(Patch, "output schema: only descriptions or the order of names changed")
 	}
 }
 

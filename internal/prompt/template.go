@@ -28,6 +28,7 @@ type syntaxError struct {
 const (
 	opening = "{{"
 	closing = "}}"
+	maxTag  = 1024 // bytes between them; what never closes is not searched to the end of the text
 )
 
 // parseTemplate reads s. The parts are whole even where there are errors: a
@@ -55,10 +56,11 @@ func parseTemplate(s string) (template, []syntaxError) {
 			pos, from = i+2, i+2
 			continue
 		}
-		n := strings.Index(s[i+2:], closing)
+		n := strings.Index(s[i+2:min(len(s), i+2+maxTag)], closing)
 		if n < 0 {
 			errs = append(errs, syntaxError{i, `{{ is never closed; write \{{ for two plain braces`})
-			break
+			from = i + 2
+			continue
 		}
 		end := i + 2 + n + 2
 		p, msg := parsePart(strings.TrimSpace(s[i+2 : end-2]))
@@ -78,10 +80,13 @@ func parseTemplate(s string) (template, []syntaxError) {
 
 func parsePart(inner string) (p part, msg string) {
 	if rest, ok := strings.CutPrefix(inner, ">"); ok {
-		name, constraint, _ := strings.Cut(strings.TrimSpace(rest), "@")
+		name, constraint, ranged := strings.Cut(strings.TrimSpace(rest), "@")
 		id, err := ParseID(SharedPrefix + name)
 		if err != nil {
 			return part{}, fmt.Sprintf("%q is not the name of an include; write {{> tone}} or {{> billing/tone@^1}}", Clip(name, 80))
+		}
+		if ranged && constraint == "" {
+			return part{}, fmt.Sprintf("the range after %s@ is missing; write {{> %s@^1}}, or {{> %s}} for the text as it stands", name, name, name)
 		}
 		if _, err := (Version{}).In(constraint); err != nil {
 			return part{}, err.Error()

@@ -1,6 +1,8 @@
 package registry
 
 import (
+	"slices"
+
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
@@ -55,17 +57,16 @@ func (t Track) Ran(v prompt.Version) bool {
 // going back to a release takes everything above it off.
 func (t Track) stack() []prompt.Version {
 	var stack []prompt.Version
-	for _, d := range t {
+	for k, d := range t {
 		n := len(stack)
 		if n > 0 && stack[n-1] == d.Version {
 			continue
 		}
 		if d.Action == Rollback {
-			for i, v := range stack {
-				if v == d.Version {
-					stack = stack[:i]
-					break
-				}
+			if i := slices.Index(stack, d.Version); i >= 0 {
+				stack = stack[:i]
+			} else if !t[:k].Ran(d.Version) {
+				stack = nil // it ran before the records that were kept
 			}
 		}
 		stack = append(stack, d.Version)

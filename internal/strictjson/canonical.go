@@ -3,6 +3,7 @@ package strictjson
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -107,7 +108,8 @@ func appendNumber(b []byte, n json.Number) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the number %s is too large", n)
 	}
-	if i, err := strconv.ParseInt(n.String(), 10, 64); err == nil && (i > 1<<53 || i < -(1<<53)) {
+	i, err := strconv.ParseInt(n.String(), 10, 64)
+	if errors.Is(err, strconv.ErrRange) || err == nil && (i > 1<<53 || i < -(1<<53)) {
 		return nil, fmt.Errorf("the integer %s is beyond 2^53: other programs would round it", n)
 	}
 	if f == 0 {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // A Member is one key of an object and where it stands. Offsets are in bytes
@@ -18,23 +20,67 @@ type Member struct {
 // Members checks data and returns the members of the object that it must be,
 // in their order.
 func Members(data []byte) ([]Member, error) {
-	if err := Check(data); err != nil {
-		return nil, err
+	if i := invalidUTF8(data); i >= 0 {
+		return nil, Check(data)
 	}
-	return members(data)
-}
-
-func members(data []byte) ([]Member, error) {
 	var out []Member
 	s := scanner{data: data, member: func(m Member) { out = append(out, m) }}
 	s.space()
-	if s.peek() != '{' {
-		return nil, s.errorf("the document must be a JSON object")
-	}
-	if err := s.object(0); err != nil {
+	isObject := s.peek() == '{'
+	s.pos = 0
+	if err := s.document(); err != nil {
 		return nil, err
 	}
+	if !isObject {
+		return nil, &Error{0, "the document must be a JSON object"}
+	}
 	return out, nil
+}
+
+// Elements checks data and returns the elements of the array that it must be.
+// They have no key.
+func Elements(data []byte) ([]Member, error) {
+	if i := invalidUTF8(data); i >= 0 {
+		return nil, Check(data)
+	}
+	var out []Member
+	s := scanner{data: data, element: func(m Member) { out = append(out, m) }}
+	s.space()
+	isArray := s.peek() == '['
+	s.pos = 0
+	if err := s.document(); err != nil {
+		return nil, err
+	}
+	if !isArray {
+		return nil, &Error{0, "the document must be a JSON array"}
+	}
+	return out, nil
+}
+
+// Escaped returns where, in the JSON string that data starts with, the byte
+// stands that has the given offset in the string's value.
+func Escaped(data []byte, offset int) int {
+	s := scanner{data: data, pos: 1} // behind the quote
+	for offset > 0 && s.pos < len(data) && data[s.pos] != '"' {
+		code, ok := s.hex(s.pos)
+		switch {
+		case ok:
+			r, size := rune(code), 6
+			if utf16.IsSurrogate(r) {
+				low, _ := s.hex(s.pos + size)
+				r, size = utf16.DecodeRune(r, rune(low)), 12
+			}
+			s.pos += size
+			offset -= utf8.RuneLen(r)
+		case data[s.pos] == '\\':
+			s.pos += 2
+			offset--
+		default:
+			s.pos++
+			offset--
+		}
+	}
+	return min(s.pos, len(data))
 }
 
 // Locate returns the offset of the key at path within data, a checked
@@ -43,7 +89,7 @@ func members(data []byte) ([]Member, error) {
 func Locate(data []byte, path ...string) int {
 	offset, base := 0, 0
 	for _, key := range path {
-		ms, err := members(data)
+		ms, err := Members(data)
 		if err != nil {
 			break
 		}

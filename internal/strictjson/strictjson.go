@@ -13,7 +13,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -36,11 +38,16 @@ func Check(data []byte) error {
 		return &Error{i, fmt.Sprintf("byte 0x%02x is not valid UTF-8", data[i])}
 	}
 	s := scanner{data: data}
+	return s.document()
+}
+
+// document reads one value and nothing behind it.
+func (s *scanner) document() error {
 	if err := s.value(0); err != nil {
 		return err
 	}
 	s.space()
-	if s.pos < len(data) {
+	if s.pos < len(s.data) {
 		return s.errorf("unexpected text after the end of the JSON value")
 	}
 	return nil
@@ -74,8 +81,9 @@ type scanner struct {
 	data []byte
 	pos  int
 
-	// member, if set, is called for each member of the outermost object.
-	member func(Member)
+	// member and element, if set, are called for each member of the outermost
+	// object and each element of the outermost array.
+	member, element func(Member)
 }
 
 func (s *scanner) errorf(format string, args ...any) error {
@@ -131,7 +139,7 @@ func (s *scanner) value(depth int) error {
 
 func (s *scanner) object(depth int) error {
 	s.pos++
-	seen := make(map[string]bool)
+	var seen keys
 	for first := true; ; first = false {
 		s.space()
 		if first && s.peek() == '}' {
@@ -146,11 +154,10 @@ func (s *scanner) object(depth int) error {
 		if err != nil {
 			return err
 		}
-		if seen[key] {
+		if !seen.add(key) {
 			s.pos = start
 			return s.errorf("key %q appears twice in this object", key)
 		}
-		seen[key] = true
 		s.space()
 		if s.peek() != ':' {
 			return s.errorf("a colon should follow the key %q", key)
@@ -177,6 +184,33 @@ func (s *scanner) object(depth int) error {
 	}
 }
 
+// keys are the keys of an object so far: a list while it is short.
+type keys struct {
+	short []string
+	long  map[string]bool
+}
+
+// add reports whether key is new.
+func (k *keys) add(key string) bool {
+	if k.long == nil {
+		if slices.Contains(k.short, key) {
+			return false
+		}
+		if k.short = append(k.short, key); len(k.short) > 16 {
+			k.long = make(map[string]bool)
+			for _, s := range k.short {
+				k.long[s] = true
+			}
+		}
+		return true
+	}
+	if k.long[key] {
+		return false
+	}
+	k.long[key] = true
+	return true
+}
+
 func (s *scanner) array(depth int) error {
 	s.pos++
 	for first := true; ; first = false {
@@ -185,8 +219,12 @@ func (s *scanner) array(depth int) error {
 			s.pos++
 			return nil
 		}
+		from := s.pos
 		if err := s.value(depth + 1); err != nil {
 			return err
+		}
+		if depth == 0 && s.element != nil {
+			s.element(Member{KeyStart: from, Start: from, End: s.pos})
 		}
 		s.space()
 		switch s.peek() {
@@ -273,7 +311,7 @@ func (s *scanner) hex(i int) (uint64, bool) {
 
 func (s *scanner) number() error {
 	start := s.pos
-	for s.pos < len(s.data) && bytes.IndexByte([]byte("+-0123456789.eE"), s.data[s.pos]) >= 0 {
+	for s.pos < len(s.data) && strings.IndexByte("+-0123456789.eE", s.data[s.pos]) >= 0 {
 		s.pos++
 	}
 	raw := s.data[start:s.pos]

@@ -64,7 +64,12 @@ func Main(args []string, std Streams, environ []string, now func() time.Time) in
 		err = errors.Join(err, e.ws.Close())
 	}
 	if err != nil && ctx.Err() != nil {
-		err = context.Canceled
+		stopped := registry.Errorf(context.Canceled, "interrupted")
+		if errors.Is(err, context.Canceled) {
+			err = stopped
+		} else {
+			err = fmt.Errorf("%w: %w", stopped, err)
+		}
 	}
 	return e.report(err)
 }
@@ -148,8 +153,9 @@ func newRoot(e *env) *cobra.Command {
 	flags.StringVar(&e.json, "json", "", "print JSON, or only some `FIELDS` of it: --json=version,digest")
 	flags.Lookup("json").NoOptDefVal = "*"
 	flags.BoolVarP(&e.quiet, "quiet", "q", false, "print results and errors alone")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return suggestFlag(cmd, err) })
-	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(suggestFlag)
+	root.Version = programVersion()
+	root.SetVersionTemplate("incipit {{.Version}}\n")
 	root.CompletionOptions.DisableDefaultCmd = true
 
 	for _, g := range []struct {

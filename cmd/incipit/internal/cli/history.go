@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -56,7 +58,7 @@ func runHistory(ctx context.Context, e *env, id prompt.ID, environment string) e
 		if c := b.At.Compare(a.At); c != 0 {
 			return c
 		}
-		return b.Seq - a.Seq
+		return cmp.Or(b.Seq-a.Seq, strings.Compare(a.Environment, b.Environment))
 	})
 	return e.emit(rows, func(w io.Writer) {
 		if len(rows) == 0 {

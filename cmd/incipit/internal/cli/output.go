@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -40,7 +42,28 @@ func (e *env) emit(v any, people func(w io.Writer)) error {
 	if err := enc.Encode(v); err != nil {
 		return err
 	}
-	_, err := e.rawOut.Write(buf.Bytes())
+	return e.writeJSON(buf.Bytes())
+}
+
+// writeJSON writes a document as it is. On a terminal the characters in its
+// strings that a terminal could obey, or that nobody sees, are written as
+// escapes, which mean the same.
+func (e *env) writeJSON(doc []byte) error {
+	if e.outTTY {
+		var safe []byte
+		for _, r := range string(doc) {
+			if s := string(r); r < utf8.RuneSelf || prompt.Visible(s) == s {
+				safe = append(safe, s...)
+			} else if r <= 0xffff {
+				safe = fmt.Appendf(safe, `\u%04x`, r)
+			} else {
+				high, low := utf16.EncodeRune(r)
+				safe = fmt.Appendf(safe, `\u%04x\u%04x`, high, low)
+			}
+		}
+		doc = bytes.ReplaceAll(safe, []byte{0x7f}, []byte(`\u007f`))
+	}
+	_, err := e.rawOut.Write(doc)
 	return err
 }
 

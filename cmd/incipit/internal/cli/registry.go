@@ -67,8 +67,7 @@ func runRegistryExport(ctx context.Context, e *env, plain bool) error {
 		return err
 	}
 	if !plain {
-		_, err = e.rawOut.Write(reg.Bytes())
-		return err
+		return e.writeJSON(reg.Bytes())
 	}
 	out, err := reg.Plain()
 	if err != nil {

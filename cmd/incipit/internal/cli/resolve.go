@@ -128,20 +128,20 @@ func render(p prompt.Prompt, pairs []string) ([]prompt.Message, error) {
 
 func printResolution(w io.Writer, e *env, r resolution, explain bool) {
 	if explain {
-		fmt.Fprintf(w, "%s gets %s@%s in %s (%s)\n", prompt.Visible(r.Subject), r.Prompt, r.Version, r.Environment, r.Arm)
+		fmt.Fprintf(w, "%s gets %s@%s in %s (%s)\n", prompt.Visible(r.Subject), r.Prompt, r.Version, r.Environment, prompt.Visible(r.Arm))
 		if r.Strategy == registry.Full {
 			fmt.Fprintln(w, "  no rollout is open: everybody gets this release")
 		} else {
 			salt := ""
 			if r.Salt != "" {
-				salt = fmt.Sprintf(", salt %s", r.Salt)
+				salt = ", salt " + prompt.Visible(r.Salt)
 			}
 			fmt.Fprintf(w, "  %s rollout, %s%s: slot %d of %d\n", r.Strategy, r.Bucketing, salt, r.Slot, registry.Scale)
 			for _, g := range r.Ranges {
-				fmt.Fprintf(w, "  the %s owns slots %d to %d\n", r.Arm, g.From, g.To-1)
+				fmt.Fprintf(w, "  the %s owns slots %d to %d\n", prompt.Visible(r.Arm), g.From, g.To-1)
 			}
 		}
-		fmt.Fprintf(w, "  digest %s, revision %d\n", r.Digest, r.Revision)
+		fmt.Fprintf(w, "  digest %s, revision %d\n", prompt.Visible(r.Digest), r.Revision)
 	}
 	for _, m := range r.Messages {
 		content := m.Content

@@ -142,7 +142,7 @@ func printStatus(w io.Writer, r statusReport, rows []lifecycle.Row, envs []regis
 	if len(r.Next) > 0 {
 		fmt.Fprintln(w, "\nNext:")
 		for _, n := range r.Next {
-			fmt.Fprintf(w, "  %s\n", n)
+			fmt.Fprintf(w, "  %s\n", prompt.Visible(n))
 		}
 	}
 }
@@ -211,7 +211,7 @@ func runStatusOf(ctx context.Context, e *env, id prompt.ID) error {
 			continue
 		}
 		return e.emit(r, func(w io.Writer) {
-			fmt.Fprintf(w, "%s  %s\n", bold(string(id)), orDash(r.Version))
+			fmt.Fprintf(w, "%s  %s\n", bold(string(id)), prompt.Visible(orDash(r.Version)))
 			for i, env := range e.ws.Config.Environments {
 				branch := "├─"
 				if i == len(e.ws.Config.Environments)-1 {

@@ -23,6 +23,9 @@ func validateCommand(e *env) *cobra.Command {
 			"characters, secrets, and links to earlier versions. Every finding is printed as\n" +
 			"path:line:col: code: message; the exit status is 2 if there is an error.",
 		Example: examples("incipit validate", "incipit validate customer-support --format github"),
+		ValidArgsFunction: func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return ids(cmd.Context(), e), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ids := make([]prompt.ID, len(args))
 			for i, a := range args {

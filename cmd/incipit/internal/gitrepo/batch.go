@@ -39,12 +39,20 @@ func (r *Repo) batch(ctx context.Context) (*batch, error) {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("git cat-file: %w", err)
+		return nil, explainStart(err)
 	}
 	return &batch{cmd, in, bufio.NewReaderSize(out, 64<<10)}, nil
 }
 
-func (b *batch) close() error { return errors.Join(b.in.Close(), b.cmd.Wait()) }
+// close ends the process. How it ended is of no interest: what it was asked is
+// answered.
+func (b *batch) close() error {
+	err := errors.Join(b.in.Close(), b.cmd.Wait())
+	if _, ok := errors.AsType[*exec.ExitError](err); ok {
+		return nil
+	}
+	return err
+}
 
 // get asks for one object. The answer is a line "id type size", the content
 // and a newline; or "rev missing".

@@ -55,7 +55,7 @@ func (r *Repo) Acquire(ctx context.Context, wait time.Duration) (*Lock, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-timer.C:
-		return nil, fmt.Errorf("%w (process %s, for more than %s); wait for it, or end it", ErrLocked, lockHolder(name), wait)
+		return nil, fmt.Errorf("%w (process %s, for more than %s); wait for it, or end it", ErrLocked, r.lockHolder(name), wait)
 	}
 }
 
@@ -69,17 +69,25 @@ func (l *Lock) sign() error {
 	return err
 }
 
-func lockHolder(name string) string {
+// lockHolder is the process that took the lock or, where that was killed, the
+// git it left running.
+func (r *Repo) lockHolder(name string) string {
 	f, err := os.Open(name)
 	if err != nil {
 		return "unknown"
 	}
 	defer f.Close()
 	b, _ := io.ReadAll(io.LimitReader(f, 20))
-	if pid := strings.TrimSpace(string(b)); pid != "" {
-		return pid
+	pid := strings.TrimSpace(string(b))
+	if _, err := os.Stat("/proc/" + pid); pid == "" || err != nil {
+		if git, ok := r.GitProcess(); ok {
+			return git + ", a git that a killed incipit left running"
+		}
 	}
-	return "unknown"
+	if pid == "" {
+		return "unknown"
+	}
+	return pid
 }
 
 // Release gives the lock back.

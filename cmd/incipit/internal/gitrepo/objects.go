@@ -52,10 +52,21 @@ func (o *Objects) Close() error {
 
 // Get reads what rev names: an id, a ref, or ref:path. It reports
 // fs.ErrNotExist if there is no such object.
-func (o *Objects) Get(rev string) (Object, error) {
+func (o *Objects) Get(rev string) (obj Object, err error) {
 	if err := checkRev(rev); err != nil {
 		return Object{}, err
 	}
+	// Ctrl-C on a terminal ends the processes, too, and what must be taken back
+	// is still to be read: by new ones.
+	for range cap(o.idle) + 1 {
+		if obj, err = o.get(rev); err == nil || errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return obj, err
+}
+
+func (o *Objects) get(rev string) (Object, error) {
 	b, err := o.take()
 	if err != nil {
 		return Object{}, err

@@ -78,9 +78,47 @@ func Open(ctx context.Context, dir string) (*Repo, error) {
 // objects and do without a process of its own for that.
 func At(dir string) *Repo { return &Repo{Dir: dir} }
 
-// Init makes a repository in dir, on the branch main.
+// GitDir is the git directory of the work tree that dir lies in, found without
+// git: false if there is none.
+func GitDir(dir string) (string, bool) {
+	for {
+		name := filepath.Join(dir, ".git")
+		if fi, err := os.Stat(name); err == nil && fi.IsDir() {
+			return name, true
+		}
+		if link, err := os.ReadFile(name); err == nil { // a linked work tree
+			to, ok := strings.CutPrefix(strings.TrimSpace(string(link)), "gitdir: ")
+			if !filepath.IsAbs(to) {
+				to = filepath.Join(dir, to)
+			}
+			return to, ok
+		}
+		if dir == filepath.Dir(dir) {
+			return "", false
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// HalfMade reports whether a git init was killed here.
+func (r *Repo) HalfMade() bool {
+	_, err := os.Lstat(filepath.Join(r.CommonDir, "config.lock"))
+	_, live := r.GitProcess()
+	return err == nil && !live
+}
+
+// Init makes a repository in dir, on the branch main. It finishes one that a
+// killed git init left half made.
 func Init(ctx context.Context, dir string) (*Repo, error) {
-	r := &Repo{Dir: dir}
+	git := filepath.Join(dir, ".git")
+	r := &Repo{Dir: dir, Top: dir, GitDir: git, CommonDir: git}
+	if _, live := r.GitProcess(); !live {
+		for _, name := range []string{"config.lock", "HEAD.lock"} {
+			if err := os.Remove(filepath.Join(git, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, err
+			}
+		}
+	}
 	if _, err := r.run(ctx, nil, "init", "--quiet", "--initial-branch=main"); err != nil {
 		return nil, err
 	}
@@ -124,7 +162,7 @@ func (r *Repo) run(ctx context.Context, stdin []byte, args ...string) ([]byte, e
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return nil, fmt.Errorf("git is not installed, or not in PATH; Incipit needs git %s or newer", MinVersion)
+		return nil, explainStart(err)
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.As(err, &exit):
@@ -132,6 +170,14 @@ func (r *Repo) run(ctx context.Context, stdin []byte, args ...string) ([]byte, e
 		return stdout.Bytes(), &CommandError{args, exit.ExitCode(), prompt.Visible(strings.TrimSpace(stderr.String()))}
 	}
 	return stdout.Bytes(), err
+}
+
+// explainStart says why git could not be started.
+func explainStart(err error) error {
+	if errors.Is(err, exec.ErrNotFound) {
+		return fmt.Errorf("git is not installed, or not in PATH; Incipit needs git %s or newer", MinVersion)
+	}
+	return fmt.Errorf("git: %w", err)
 }
 
 func (r *Repo) command(ctx context.Context, args ...string) (*exec.Cmd, error) {

@@ -37,6 +37,9 @@ func (s *Service) Replan(ctx context.Context, seen *Plan) (*Plan, error) {
 }
 
 func (s *Service) apply(ctx context.Context, req Request, seen *Plan) (*Receipt, error) {
+	if err := s.ws.Mend(ctx); err != nil {
+		return nil, err
+	}
 	// Planned once before the lock: most refusals need no lock, and a plan that
 	// is not confirmed must not wait for one.
 	first, err := s.Plan(ctx, req)

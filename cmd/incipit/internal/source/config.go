@@ -121,7 +121,12 @@ func parseConfig(data []byte) (Config, error) {
 // yamlProblem is the library's message without its prefix.
 func yamlProblem(err error) string {
 	s := strings.TrimPrefix(prompt.Visible(err.Error()), "yaml: ")
-	return strings.TrimPrefix(s, "unmarshal errors:\n  ")
+	lines := strings.Split(strings.TrimPrefix(s, "unmarshal errors:\n  "), "\n")
+	for i, line := range lines { // what they say of Go's types is for Go's programmers
+		line, _, _ = strings.Cut(line, " in type ")
+		lines[i], _, _ = strings.Cut(line, " into ")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // indirection finds a node that says something other than what it shows.

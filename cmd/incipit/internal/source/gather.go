@@ -51,6 +51,7 @@ func (w *Workspace) gather(ctx context.Context, repo *gitrepo.Repo, p *ReleasePl
 	if err != nil {
 		return err
 	}
+	changed := slices.Clone(p.Files)
 	p.write(name, before, after, false)
 
 	reg, err := w.Registry()
@@ -63,6 +64,10 @@ func (w *Workspace) gather(ctx context.Context, repo *gitrepo.Repo, p *ReleasePl
 	}
 	if entry == nil {
 		entry = &Entry{}
+	}
+	if req.NoTag && len(changed) == 0 && entry.Unpublished == p.To.String() && entry.Digest == p.Digest {
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s is bumped to %s already, and has not changed since", p.Prompt, p.To),
+			"push the branch; once it is merged: incipit publish")
 	}
 	entry.describe(d.Metadata, p.To, p.Digest, w.timestamp())
 	entry.Unpublished = ""

@@ -57,6 +57,11 @@ func Init(ctx context.Context, dir string, files []NewFile, commit bool, opts Op
 	if err := repo.Ready(); err != nil {
 		return nil, err
 	}
+	if repo.Top == abs && repo.HalfMade() {
+		if repo, err = gitrepo.Init(ctx, abs); err != nil {
+			return nil, err
+		}
+	}
 	w := &Workspace{Dir: abs, Config: DefaultConfig(), now: opts.Now, notify: opts.Notify, repo: repo}
 	if w.root, err = os.OpenRoot(abs); err != nil {
 		return nil, err

@@ -114,7 +114,10 @@ func (w *Workspace) pending(ctx context.Context, repo *gitrepo.Repo, tree fs.FS,
 	return out, nil
 }
 
-type metadataVersions struct{ Version, Previous prompt.Version }
+type metadataVersions struct {
+	Version, Previous prompt.Version
+	Bump              string // what else a bump writes: equal in all commits that keep it
+}
 
 // versionsIn reads the two versions that a tree's metadata names.
 func versionsIn(tree fs.FS, file string) (v metadataVersions, ok bool) {
@@ -125,10 +128,13 @@ func versionsIn(tree fs.FS, file string) (v metadataVersions, ok bool) {
 	var m struct {
 		Version  string `json:"version"`
 		Previous string `json:"previous_version"`
+		Updated  string `json:"updated"`
+		Notes    string `json:"change_notes"`
 	}
 	if json.Unmarshal(data, &m) != nil {
 		return v, false
 	}
+	v.Bump = m.Updated + "\n" + m.Notes
 	if v.Version, err = prompt.ParseVersion(m.Version); err != nil {
 		return v, false
 	}
@@ -139,10 +145,13 @@ func versionsIn(tree fs.FS, file string) (v metadataVersions, ok bool) {
 type introduction struct {
 	commit   string
 	previous prompt.Version
+	bump     string
 }
 
 // introductions finds the commit that brought each version of a metadata file:
 // on the branch itself if it ever stood there, else where it was merged from.
+// If a version was bumped to again before it was published, the last bump holds
+// all of it.
 func (w *Workspace) introductions(ctx context.Context, repo *gitrepo.Repo, head, file string) (map[prompt.Version]introduction, error) {
 	found := make(map[prompt.Version]introduction)
 	for _, firstParent := range []bool{true, false} {
@@ -151,13 +160,14 @@ func (w *Workspace) introductions(ctx context.Context, repo *gitrepo.Repo, head,
 			return nil, err
 		}
 		onBranch := make(map[prompt.Version]introduction)
-		for _, c := range commits { // the newest first: the oldest of a version stays
+		for _, c := range commits { // the newest first: the oldest of a bump stays
 			tree, err := w.at(ctx, c)
 			if err != nil {
 				return nil, err
 			}
-			if v, ok := versionsIn(tree, file); ok {
-				onBranch[v.Version] = introduction{c, v.Previous}
+			v, ok := versionsIn(tree, file)
+			if in, seen := onBranch[v.Version]; ok && (!seen || in.bump == v.Bump) {
+				onBranch[v.Version] = introduction{c, v.Previous, v.Bump}
 			}
 		}
 		for v, in := range onBranch {

@@ -13,6 +13,15 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
+// Mend waits for a change that is under way, and completes or takes back one
+// that was interrupted. Whoever is about to change something decides after it.
+func (w *Workspace) Mend(ctx context.Context) error {
+	if c, err := w.underWay(); c == nil && err == nil {
+		return nil
+	}
+	return w.exclusively(ctx, func(*gitrepo.Repo) error { return nil })
+}
+
 // recover completes or takes back the change that the journal tells of. It is
 // called under the lock, which the children of a killed process keep: none of
 // them is alive here.
@@ -29,7 +38,8 @@ func (w *Workspace) recover(ctx context.Context, repo *gitrepo.Repo) error {
 	if err != nil {
 		return fmt.Errorf("an interrupted change can be neither completed nor taken back (%s): %w", c.What, err)
 	}
-	if commit != "" {
+	w.completed = commit != ""
+	if w.completed {
 		w.notify("completed an interrupted change: " + c.What)
 	} else {
 		w.notify("took back an interrupted change: " + c.What)
@@ -206,15 +216,68 @@ func (w *Workspace) restore(ctx context.Context, f fileChange, head string, over
 	if f.isNew() {
 		return w.root.Remove(f.Path)
 	}
-	before := f.Before
-	if f.AtHead {
-		tree, err := w.at(ctx, head)
-		if err != nil {
-			return err
-		}
-		if before, err = fs.ReadFile(tree, f.Path); err != nil {
-			return err
-		}
+	before, err := w.before(ctx, f, head)
+	if err != nil {
+		return err
 	}
 	return w.writeFile(f.Path, before)
+}
+
+// committed is the content of a file that has data in the work tree, without
+// what a change has written there that the journal still tells of: until its
+// commit is made, the change may be taken back.
+func (w *Workspace) committed(name string, data []byte) ([]byte, error) {
+	c, err := w.underWay()
+	if c == nil || err != nil {
+		return data, nil //nolint:nilerr // the next change reports a journal that cannot be read
+	}
+	i := slices.IndexFunc(c.Files, func(f fileChange) bool { return f.Path == name && f.wrote(data) })
+	if i < 0 {
+		return data, nil
+	}
+	ctx := context.Background()
+	o, err := w.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	head, err := o.Head()
+	if err != nil {
+		return nil, err
+	}
+	if head != c.Head {
+		tree, err := w.at(ctx, head)
+		if err != nil {
+			return nil, err
+		}
+		if now, err := fs.ReadFile(tree, name); err == nil && c.Files[i].wrote(now) {
+			return data, nil
+		}
+	}
+	return w.before(ctx, c.Files[i], c.Head)
+}
+
+// underWay is the change that the journal tells of, nil if there is none. No
+// process is started to find out.
+func (w *Workspace) underWay() (*change, error) {
+	gitDir, ok := gitrepo.GitDir(w.Dir)
+	if !ok {
+		return nil, nil
+	}
+	return readJournal(&gitrepo.Repo{GitDir: gitDir})
+}
+
+// before is what a file held before the change that was planned on head. It
+// reports fs.ErrNotExist if there was no file.
+func (w *Workspace) before(ctx context.Context, f fileChange, head string) ([]byte, error) {
+	if f.isNew() {
+		return nil, fs.ErrNotExist
+	}
+	if !f.AtHead {
+		return f.Before, nil
+	}
+	tree, err := w.at(ctx, head)
+	if err != nil {
+		return nil, err
+	}
+	return fs.ReadFile(tree, f.Path)
 }

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,9 +57,13 @@ const maxHistory = 20
 const maxRegistryBytes = gitrepo.MaxObject
 
 // Registry reads the registry of the work tree. Where there is no file it is
-// empty.
+// empty. Nobody sees what a change has written and not committed, be it under
+// way or killed.
 func (w *Workspace) Registry() (*Registry, error) {
 	data, err := w.readFile(w.RegistryPath(), maxRegistryBytes)
+	if err == nil {
+		data, err = w.committed(w.RegistryPath(), data)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		data = []byte("{}\n")
 	} else if err != nil {
@@ -75,7 +78,7 @@ func parseRegistry(data []byte, name string) (*Registry, error) {
 	if bad, ok := errors.AsType[*strictjson.Error](err); ok {
 		line, col := strictjson.Position(data, bad.Offset)
 		return nil, registry.WithFix(fmt.Errorf("%s:%d:%d: the registry is %w: %s", name, line, col, prompt.ErrInvalid, bad.Msg),
-			"correct it by hand, or take the last committed one: git checkout HEAD -- %s", name)
+			"correct it by hand; incipit registry rebuild takes the last one of this workspace that can be read")
 	}
 	r := &Registry{data: data, members: make(map[prompt.ID]strictjson.Member, len(members))}
 	for _, m := range members {
@@ -176,7 +179,7 @@ func (e *Entry) encode() ([]byte, error) {
 		{"unpublished", e.Unpublished},
 	} {
 		ours := f.key == "digest" || f.key == "unpublished"
-		if ours && f.value == "" && !bytes.Contains(raw, []byte(`"`+f.key+`"`)) {
+		if ours && f.value == "" && !hasKey(raw, f.key) {
 			continue
 		}
 		var err error
@@ -185,6 +188,11 @@ func (e *Entry) encode() ([]byte, error) {
 		}
 	}
 	return raw, nil
+}
+
+func hasKey(object []byte, key string) bool {
+	ms, err := strictjson.Members(object)
+	return err == nil && slices.ContainsFunc(ms, func(m strictjson.Member) bool { return m.Key == key })
 }
 
 // Track is what happened to the prompt in an environment. A file that knows

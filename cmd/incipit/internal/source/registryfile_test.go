@@ -104,7 +104,7 @@ func TestHistoryKeepsItsEnd(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.Install("dev", track, registry.Deployment{Seq: track.Seq() + 1, Version: prompt.Version{Minor: uint32(seq)}}) //nolint:gosec // small
+		e.Install("dev", track, registry.Deployment{Seq: track.Seq() + 1, Version: prompt.Version{Minor: uint32(seq)}})
 	}
 	track, err := e.Track("dev")
 	if err != nil || len(track) != maxHistory || track.Seq() != 3*maxHistory {

@@ -72,7 +72,7 @@ func releaseOf(id prompt.ID, v prompt.Version, t gitrepo.TagObject) (registry.Re
 	subject, _, _ := strings.Cut(t.Message, "\n")
 	trailers := parseTrailers(t.Message)
 	r := registry.Release{
-		Prompt: id, Version: v, Tag: id.Tag(v), Commit: t.Target, Digest: trailers[trailerDigest],
+		Prompt: id, Version: v, Tag: id.Tag(v), Commit: t.Target, Digest: prompt.Visible(trailers[trailerDigest]),
 		Author: prompt.Visible(t.Tagger.String()), At: t.Tagger.At, Notes: prompt.Visible(withoutForm(subject)),
 	}
 	if t.Name != r.Tag || trailers[trailerPrompt] != string(id) || trailers[trailerVersion] != v.String() || r.Digest == "" {

@@ -67,7 +67,7 @@ func TestConfigDefaultsProtectProduction(t *testing.T) {
 func TestClosestForgivesTypos(t *testing.T) {
 	known := []string{"customer-support", "data-extraction", "dev", "staging", "production"}
 	for typed, want := range map[string]string{
-		"custmer-support": "customer-support", "customer-suport": "customer-support", "prodution": "production",
+		"custmer-support": "customer-support", "customersupport": "customer-support", "prodution": "production",
 		"stagign": "staging", "data_extraction": "data-extraction", "xyz": "", "": "", "de": "dev",
 	} {
 		if got, _ := Closest(typed, known); got != want {

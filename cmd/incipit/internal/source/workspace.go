@@ -34,7 +34,8 @@ type Workspace struct {
 	now    func() time.Time
 	notify func(string)
 
-	root *os.Root
+	root      *os.Root
+	completed bool // an interrupted change was, by us
 
 	mu      sync.Mutex
 	repo    *gitrepo.Repo    // discovered, once asked for

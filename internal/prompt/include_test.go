@@ -146,3 +146,18 @@ func TestIncludeBombsAreBounded(t *testing.T) {
 		t.Errorf("900 KB: %d bytes, %s", len(got), finding)
 	}
 }
+
+func TestSharedTextsCannotPinARange(t *testing.T) {
+	include := func(string, string) (string, Version, error) { return "calm", Version{Major: 1}, nil }
+	_, findings := ParseShared("_shared/tone", "prompts/_shared/tone.txt", []byte("Be {{> mood@^1}}.\n"), include)
+	if len(findings) != 1 || findings[0].Code != "include" {
+		t.Errorf("got %v", findings)
+	}
+}
+
+func TestSharedTextsLeaveExceptionsToTheirPrompts(t *testing.T) {
+	_, findings := ParseShared("_shared/arabic", "prompts/_shared/arabic.txt", []byte("\u200fمرحبا\u200f\n"), nil)
+	if len(findings) != 0 {
+		t.Errorf("got %v", findings)
+	}
+}

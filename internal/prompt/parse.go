@@ -3,6 +3,7 @@ package prompt
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -77,6 +78,7 @@ type parser struct {
 	allow    map[string]string
 	findings []Finding
 	count    map[rule]int
+	shared   bool // an included text: what may be allowed is judged where it is included
 }
 
 // length holds the lesson's bounds, in characters and not in bytes.
@@ -163,7 +165,7 @@ func (p *parser) hidden(t source, text []byte, where string, included int) {
 	for _, issue := range CheckText(text) {
 		fix := "delete it"
 		if issue.Allowable {
-			if p.allow[issue.Rule] != "" {
+			if p.shared || p.allow[issue.Rule] != "" {
 				continue
 			}
 			fix = fmt.Sprintf(`delete it, or say why it must stay: "allow": {%q: "reason"} in %s`, issue.Rule, MetadataFile)
@@ -191,13 +193,16 @@ func variableNames(text string) (names []string) {
 // can be compared, digested and released like one. Each variable in it counts
 // as required: whoever includes it must declare it.
 func ParseShared(id ID, file string, text []byte, include Includer) (Draft, []Finding) {
-	p := parser{dir: path.Dir(file)}
+	p := parser{dir: path.Dir(file), shared: true}
 	x := &expansion{include: include, pins: make(map[string]Version), left: maxExpandedBytes}
 	use := usage{used: make(map[string]bool)}
 	d := Draft{Pins: x.pins, Prompt: Prompt{ID: id, Variables: make(map[string]Variable)}}
 	d.Prompt.Messages = []Message{{System, p.message(x, &use, System, wholeFile(path.Base(file), text))}}
 	for name := range use.used {
 		d.Prompt.Variables[name] = Variable{Trusted: true}
+	}
+	for _, pin := range slices.Sorted(maps.Keys(x.pins)) {
+		p.report(path.Base(file), 1, 1, "include", "an included text cannot include a range, "+pin+": it has no metadata to pin it in", "include the text without a range, or include the range in the prompts")
 	}
 	if len(bytes.TrimSpace(text)) == 0 {
 		p.report(path.Base(file), 1, 1, "empty-file", "the text is empty", "")

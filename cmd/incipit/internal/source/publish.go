@@ -185,11 +185,7 @@ func (w *Workspace) tagMerged(ctx context.Context, repo *gitrepo.Repo, p *Public
 	if err != nil {
 		return err
 	}
-	var pins map[string]prompt.Version
-	if pins = w.pinsAt(tree, p.Prompt); len(pins) == 0 {
-		pins = make(map[string]prompt.Version)
-	}
-	d, findings, err := w.draft(ctx, tree, p.Prompt, pins)
+	d, findings, err := w.draft(ctx, tree, p.Prompt, true)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -218,15 +219,15 @@ func (w *Workspace) IDs() ([]prompt.ID, error) {
 // Draft reads a prompt from the work tree, with everything that is wrong with
 // it. The id may name an included text.
 func (w *Workspace) Draft(ctx context.Context, id prompt.ID) (prompt.Draft, []prompt.Finding, error) {
-	return w.draft(ctx, w.Files(), id, nil)
+	return w.draft(ctx, w.Files(), id, false)
 }
 
-// draft reads a prompt from any tree. pins, if not nil, are the releases that
-// its ranged includes were expanded to; without them the highest release in
-// the range is taken.
-func (w *Workspace) draft(ctx context.Context, fsys fs.FS, id prompt.ID, pins map[string]prompt.Version) (prompt.Draft, []prompt.Finding, error) {
-	include := w.includer(ctx, fsys, pins)
+// draft reads a prompt from any tree. The ranged includes of a released one
+// expand to the releases that its metadata pins, those of another to the
+// highest release in the range.
+func (w *Workspace) draft(ctx context.Context, fsys fs.FS, id prompt.ID, released bool) (prompt.Draft, []prompt.Finding, error) {
 	if name, ok := id.Shared(); ok {
+		include := w.includer(ctx, fsys, nil)
 		text, _, err := include(name, "")
 		if err != nil {
 			return prompt.Draft{}, nil, err
@@ -238,21 +239,40 @@ func (w *Workspace) draft(ctx context.Context, fsys fs.FS, id prompt.ID, pins ma
 	if err != nil {
 		return prompt.Draft{}, nil, err
 	}
-	return dir.draft(fsys, include)
+	d, _, findings := w.parse(ctx, fsys, dir, released)
+	return d, findings, nil
 }
 
-func (d promptDir) draft(fsys fs.FS, include prompt.Includer) (prompt.Draft, []prompt.Finding, error) {
-	files, findings := d.files(fsys)
+// parse reads and parses the files of a prompt. A file that is there and
+// cannot be read is not called missing too.
+func (w *Workspace) parse(ctx context.Context, fsys fs.FS, dir promptDir, released bool) (prompt.Draft, prompt.Files, []prompt.Finding) {
+	files, findings := dir.files(fsys)
 	unread := make(map[string]bool)
 	for _, f := range findings {
 		unread[f.Path] = true
 	}
-	draft, more := prompt.Parse(d.id, files, include)
+	var pins map[string]prompt.Version
+	if released {
+		pins = pinsOf(files.Metadata)
+	}
+	d, more := prompt.Parse(dir.id, files, w.includer(ctx, fsys, pins))
 	for _, f := range more {
 		if f.Code != "missing-file" || !unread[f.Path] {
 			findings = append(findings, f)
 		}
 	}
 	prompt.SortFindings(findings)
-	return draft, findings, nil
+	return d, files, findings
+}
+
+// pinsOf are the includes that metadata pins; never nil. That it cannot be
+// read is for Parse to say.
+func pinsOf(metadata []byte) map[string]prompt.Version {
+	var m struct {
+		Includes map[string]prompt.Version `json:"includes"`
+	}
+	if json.Unmarshal(metadata, &m) != nil || m.Includes == nil {
+		return make(map[string]prompt.Version)
+	}
+	return m.Includes
 }

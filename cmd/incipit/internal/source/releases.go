@@ -2,11 +2,9 @@ package source
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 
@@ -148,7 +146,7 @@ func (w *Workspace) readAt(ctx context.Context, id prompt.ID, commit string) (pr
 	if err != nil {
 		return prompt.Draft{}, "", err
 	}
-	d, findings, err := w.draft(ctx, tree, id, w.pinsAt(tree, id))
+	d, findings, err := w.draft(ctx, tree, id, true)
 	if err != nil {
 		return d, "", err
 	}
@@ -159,22 +157,6 @@ func (w *Workspace) readAt(ctx context.Context, id prompt.ID, commit string) (pr
 	}
 	digest, err := d.Prompt.Digest()
 	return d, digest, err
-}
-
-// pinsAt are the includes that a commit's metadata pins; never nil.
-func (w *Workspace) pinsAt(tree fs.FS, id prompt.ID) map[string]prompt.Version {
-	pins := make(map[string]prompt.Version)
-	data, err := fs.ReadFile(tree, path.Join(w.Config.Prompts, string(id), prompt.MetadataFile))
-	if err != nil {
-		return pins // readAt reports it
-	}
-	var m struct {
-		Includes map[string]prompt.Version `json:"includes"`
-	}
-	if json.Unmarshal(data, &m) == nil && m.Includes != nil {
-		return m.Includes
-	}
-	return pins
 }
 
 func short(digest string) string {

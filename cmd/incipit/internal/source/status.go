@@ -63,10 +63,7 @@ func (w *Workspace) Standings(ctx context.Context) ([]Standing, error) {
 func (w *Workspace) standing(ctx context.Context, reg *Registry, d promptDir, tagged map[string]bool) (Standing, error) {
 	s := Standing{Prompt: d.id, State: StateNew}
 	files := w.Files()
-	draft, findings, err := d.draft(files, w.includer(ctx, files, nil))
-	if err != nil {
-		return s, err
-	}
+	draft, _, findings := w.parse(ctx, files, d, false)
 	e, err := reg.Entry(d.id)
 	if err != nil {
 		return s, err

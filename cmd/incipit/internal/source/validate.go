@@ -57,7 +57,7 @@ func (w *Workspace) Validate(ctx context.Context, only ...prompt.ID) (checked in
 		checked += n
 	}
 	prompt.SortFindings(found)
-	return checked + len(dirs), found, nil
+	return checked + len(dirs), found, ctx.Err()
 }
 
 // each calls do for every item, on all processors, and returns the answers in
@@ -80,20 +80,7 @@ func each[I, O any](items []I, do func(I) O) []O {
 }
 
 func (w *Workspace) validateOne(ctx context.Context, files fs.FS, d promptDir, tagged map[string]bool) []prompt.Finding {
-	fail := func(code string, err error) []prompt.Finding {
-		return []prompt.Finding{{Path: d.dir, Code: code, Severity: prompt.SeverityError, Message: err.Error()}}
-	}
-	f, findings := d.files(files)
-	unread := make(map[string]bool)
-	for _, u := range findings {
-		unread[u.Path] = true
-	}
-	draft, more := prompt.Parse(d.id, f, w.includer(ctx, files, nil))
-	for _, m := range more {
-		if m.Code != "missing-file" || !unread[m.Path] {
-			findings = append(findings, m)
-		}
-	}
+	draft, f, findings := w.parse(ctx, files, d, false)
 	if previous, err := prompt.ParseVersion(draft.Metadata.PreviousVersion); err == nil && tagged != nil && !tagged[d.id.Tag(previous)] {
 		line, col := strictjson.Position(f.Metadata, strictjson.Locate(f.Metadata, "previous_version"))
 		findings = append(findings, prompt.Finding{
@@ -101,9 +88,6 @@ func (w *Workspace) validateOne(ctx context.Context, files fs.FS, d promptDir, t
 			Message: fmt.Sprintf("previous_version is %s, but there is no tag %s", previous, d.id.Tag(previous)),
 			Fix:     "git fetch --tags; if it was never released here, set previous_version to null",
 		})
-	}
-	if ctx.Err() != nil {
-		return fail("interrupted", ctx.Err())
 	}
 	return findings
 }

@@ -30,6 +30,9 @@ func ParseID(s string) (ID, error) {
 	invalid := func(why string) (ID, error) {
 		return "", fmt.Errorf("%q is %w as a prompt id: %s", Clip(s, 80), ErrInvalid, why)
 	}
+	if s == "registry.json" {
+		return invalid("this is the registry's file")
+	}
 	name := strings.TrimPrefix(s, SharedPrefix)
 	segments := strings.Split(name, "/")
 	if len(segments) > maxSegments {

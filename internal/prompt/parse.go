@@ -35,6 +35,7 @@ func Parse(id ID, files Files, include Includer) (Draft, []Finding) {
 	if !p.broken { // defaults, tools and schemas are read by a model too; JSON may end its lines as it likes
 		meta := bytes.ReplaceAll(files.Metadata, []byte("\r"), []byte(" "))
 		p.hidden(wholeFile(MetadataFile, meta), meta, "", 0)
+		p.escaped(files.Metadata)
 	}
 
 	x := &expansion{include: include, pins: make(map[string]Version), left: maxExpandedBytes}

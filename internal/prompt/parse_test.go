@@ -437,3 +437,12 @@ func BenchmarkParse(b *testing.B) {
 		}
 	})
 }
+
+func TestHiddenCharactersAreFoundBehindEscapes(t *testing.T) {
+	files := goodFiles()
+	files.Metadata = []byte(strings.Replace(goodMeta, `"name": "`, `"name": "\u202e`, 1))
+	_, fs := Parse("support", files, texts(nil))
+	if len(fs) != 1 || fs[0].Code != "bidi" || !strings.Contains(fs[0].Message, "as an escape") {
+		t.Errorf("got %v", fs)
+	}
+}

@@ -1,7 +1,10 @@
 package prompt
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 
@@ -80,4 +83,46 @@ func (p *parser) syntax(file string, data []byte, err error) {
 		offset = e.Offset
 	}
 	p.at(file, data, offset, "json", err.Error(), "")
+}
+
+// escaped reports hidden characters that metadata spells as escapes, at the
+// key whose value holds them: "\u202e" is as hidden as the character itself.
+func (p *parser) escaped(meta []byte) {
+	if !bytes.Contains(meta, []byte(`\u`)) {
+		return
+	}
+	members, err := strictjson.Members(meta)
+	if err != nil {
+		return // reported where it was read
+	}
+	for _, m := range members {
+		var value any
+		if json.Unmarshal(meta[m.Start:m.End], &value) != nil {
+			continue
+		}
+		for _, s := range stringsIn(value) {
+			for _, issue := range CheckText([]byte(s)) {
+				if p.allow[issue.Rule] == "" || !issue.Allowable {
+					p.at(MetadataFile, meta, m.KeyStart, issue.Rule, m.Key+" holds, as an escape: "+issue.Message, "delete it")
+				}
+			}
+		}
+	}
+}
+
+// stringsIn lists the strings of a JSON value, keys too.
+func stringsIn(v any) (out []string) {
+	switch v := v.(type) {
+	case string:
+		out = append(out, v)
+	case []any:
+		for _, e := range v {
+			out = append(out, stringsIn(e)...)
+		}
+	case map[string]any:
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			out = append(append(out, k), stringsIn(v[k])...)
+		}
+	}
+	return out
 }

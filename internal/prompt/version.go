@@ -43,6 +43,9 @@ func ParseVersion(s string) (Version, error) {
 		n[i] = uint32(u)
 	}
 	if hasPre {
+		if strings.HasSuffix(pre, ".lock") {
+			return invalid("Git keeps names that end in .lock for itself")
+		}
 		for id := range strings.SplitSeq(pre, ".") {
 			if id == "" || strings.ContainsFunc(id, notIdentifierChar) {
 				return invalid("after the dash stand letters, digits and dashes, separated by dots, such as rc.1")

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +16,8 @@ func completionCommand(e *env) *cobra.Command {
 		Use:   "completion SHELL",
 		Short: "Print a completion script for bash, zsh, fish or powershell",
 		Long: "completion prints a script that completes commands, flags, prompt ids, versions\n" +
-			"and environments. Load it in your shell's start file.",
+			"and environments. Load it in your shell's start file; bash needs the package\n" +
+			"bash-completion.",
 		Example:   examples("source <(incipit completion bash)", "incipit completion fish > incipit.fish"),
 		Args:      cobra.ExactArgs(1),
 		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
@@ -23,6 +25,10 @@ func completionCommand(e *env) *cobra.Command {
 			root := cmd.Root()
 			switch args[0] {
 			case "bash":
+				// bash splits words at @, which would part a version from its prompt.
+				if _, err := io.WriteString(e.rawOut, "COMP_WORDBREAKS=${COMP_WORDBREAKS//@/}\n"); err != nil {
+					return err
+				}
 				return root.GenBashCompletionV2(e.rawOut, true)
 			case "zsh":
 				return root.GenZshCompletion(e.rawOut)

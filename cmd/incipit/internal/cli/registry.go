@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -29,16 +30,19 @@ func registryCommand(e *env) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runRegistryExport(cmd.Context(), e, plain) },
 	}
 	export.Flags().BoolVar(&plain, "plain", false, "leave out Incipit's own fields: history, rollouts, digests")
-	var dryRun bool
+	var (
+		dryRun  bool
+		confirm []string
+	)
 	load := &cobra.Command{
 		Use:   "import FILE",
 		Short: "Take in what another registry file says",
-		Long: "import registers the prompts of FILE and what it says runs where. Each version\n" +
-			"must be released here; if one is not, nothing is taken in.",
+		Long: "import registers the prompts of FILE and deploys what it says runs where, under\n" +
+			"the rules of deploy. If one of them does not hold, nothing is taken in.",
 		Example: examples("incipit registry import old-registry.json", "incipit registry import -"),
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runRegistryImport(cmd.Context(), e, args[0], dryRun)
+			return runRegistryImport(cmd.Context(), e, args[0], confirm, dryRun)
 		},
 	}
 	rebuild := &cobra.Command{
@@ -53,6 +57,7 @@ func registryCommand(e *env) *cobra.Command {
 	for _, c := range []*cobra.Command{load, rebuild} {
 		c.Flags().BoolVar(&dryRun, "dry-run", false, "show what would happen")
 	}
+	load.Flags().StringSliceVar(&confirm, "confirm", nil, "confirm protected environments by their `NAMES`")
 	cmd.AddCommand(export, load, rebuild)
 	return cmd
 }
@@ -77,7 +82,7 @@ func runRegistryExport(ctx context.Context, e *env, plain bool) error {
 	return e.emit(out, nil)
 }
 
-func runRegistryImport(ctx context.Context, e *env, name string, dryRun bool) error {
+func runRegistryImport(ctx context.Context, e *env, name string, confirm []string, dryRun bool) error {
 	in := e.in
 	if name != "-" {
 		f, err := os.Open(name)
@@ -95,11 +100,11 @@ func runRegistryImport(ctx context.Context, e *env, name string, dryRun bool) er
 	if len(data) > limit {
 		return registry.Errorf(prompt.ErrInvalid, "%s is larger than %d bytes", prompt.Visible(name), limit)
 	}
-	ws, err := e.workspace(ctx)
+	svc, err := e.service(ctx)
 	if err != nil {
 		return err
 	}
-	ids, commit, err := ws.Import(ctx, data, name, dryRun)
+	ids, commit, err := svc.Import(ctx, lifecycle.ImportRequest{Name: name, Data: data, Confirm: confirm, DryRun: dryRun})
 	if err != nil {
 		return err
 	}
@@ -130,6 +135,8 @@ func runRegistryRebuild(ctx context.Context, e *env, dryRun bool) error {
 			fmt.Fprintf(w, "the index of %s agrees with the tags already\n", count(n, "prompt"))
 		case dryRun:
 			fmt.Fprintf(w, "would rebuild the index of %s\n", count(n, "prompt"))
+		case commit == "":
+			fmt.Fprintf(w, "rebuilt the index of %s; the last commit has all of it\n", count(n, "prompt"))
 		default:
 			fmt.Fprintf(w, "rebuilt the index of %s, commit %.12s\n", count(n, "prompt"), commit)
 		}

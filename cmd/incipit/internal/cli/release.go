@@ -18,7 +18,7 @@ type releaseFlags struct {
 	patch, minor, major bool
 	version, pre        string
 	message             string
-	dryRun              bool
+	dryRun, diverged    bool
 }
 
 func (f *releaseFlags) add(cmd *cobra.Command) {
@@ -30,13 +30,14 @@ func (f *releaseFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.pre, "pre", "", "a pre-release with this `NAME`, such as rc: 1.4.0-rc.1, then rc.2")
 	fl.StringVarP(&f.message, "message", "m", "", "what changed, and why, as `TEXT`")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show what would happen")
+	fl.BoolVar(&f.diverged, "diverged", false, "release from a branch that lacks the last release")
 	cmd.MarkFlagsMutuallyExclusive("patch", "minor", "major", "version")
 	cmd.MarkFlagsMutuallyExclusive("version", "pre")
 }
 
 func (f *releaseFlags) request(arg string) (source.ReleaseRequest, error) {
 	id, err := prompt.ParseID(arg)
-	req := source.ReleaseRequest{Prompt: id, Version: f.version, Pre: f.pre, Message: f.message}
+	req := source.ReleaseRequest{Prompt: id, Version: f.version, Pre: f.pre, Message: f.message, Diverged: f.diverged}
 	switch {
 	case f.major:
 		req.Bump = prompt.Major
@@ -101,7 +102,6 @@ type releaseResult struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit,omitempty"`
 	DryRun  bool   `json:"dry_run,omitempty"`
-	Already bool   `json:"already,omitempty"`
 }
 
 func runRelease(ctx context.Context, e *env, req source.ReleaseRequest, dryRun bool) error {

@@ -77,6 +77,9 @@ type resolution struct {
 }
 
 func runResolve(ctx context.Context, e *env, id prompt.ID, f resolveFlags) error {
+	if f.subject == "" {
+		return registry.Errorf(prompt.ErrInvalid, "the subject is empty: all requests without one would get the same answer")
+	}
 	svc, err := e.service(ctx)
 	if err != nil {
 		return err
@@ -178,8 +181,11 @@ func runResolveAll(ctx context.Context, e *env, id prompt.ID, f resolveFlags) er
 	}
 	out := bufio.NewWriter(e.rawOut)
 	lines := bufio.NewScanner(in)
-	for lines.Scan() {
+	for n := 1; lines.Scan(); n++ {
 		subject := strings.TrimSuffix(lines.Text(), "\r")
+		if subject == "" || strings.Contains(subject, "\t") {
+			return errors.Join(out.Flush(), registry.Errorf(prompt.ErrInvalid, "line %d: a subject must not be empty nor hold a tab", n))
+		}
 		_, arm, err := registry.Resolve(snap, id, subject)
 		if err != nil {
 			return err

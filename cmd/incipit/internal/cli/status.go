@@ -162,6 +162,8 @@ func nextSteps(r statusReport, deployed bool, config source.Config) []string {
 		switch s.State {
 		case source.StateInvalid:
 			add("incipit validate %s", s.Prompt)
+		case source.StateUnregistered:
+			add("incipit registry rebuild")
 		case source.StateChanged:
 			add("incipit diff %s", s.Prompt)
 			add("incipit release %s --patch -m \"what changed\"", s.Prompt)

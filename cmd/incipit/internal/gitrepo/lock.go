@@ -33,14 +33,10 @@ func (r *Repo) Acquire(ctx context.Context, wait time.Duration) (*Lock, error) {
 		return nil, err
 	}
 	name := filepath.Join(dir, "lock")
-	type result struct {
-		file *lockedfile.File
-		err  error
-	}
-	done := make(chan result, 1)
+	done := make(chan lockResult, 1)
 	go func() { // waits in the kernel; ends when the lock is free or we are gone
 		f, err := lockedfile.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
-		done <- result{f, err}
+		done <- lockResult{f, err}
 	}()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -53,9 +49,23 @@ func (r *Repo) Acquire(ctx context.Context, wait time.Duration) (*Lock, error) {
 		r.lock = l
 		return l, l.sign()
 	case <-ctx.Done():
+		go abandon(done)
 		return nil, context.Cause(ctx)
 	case <-timer.C:
+		go abandon(done)
 		return nil, fmt.Errorf("%w (process %s, for more than %s); wait for it, or end it", ErrLocked, r.lockHolder(name), wait)
+	}
+}
+
+type lockResult struct {
+	file *lockedfile.File
+	err  error
+}
+
+// abandon gives back a lock that came after nobody waited for it any more.
+func abandon(done <-chan lockResult) {
+	if late := <-done; late.err == nil {
+		late.file.Close() //nolint:errcheck // nothing was written to it
 	}
 }
 
@@ -96,8 +106,8 @@ func (l *Lock) Release() error {
 	return l.file.Close()
 }
 
-// StateDir is where Incipit keeps its own files inside the repository: the
-// lock and the journal. Git ignores it.
+// StateDir is where Incipit keeps the lock, shared by all work trees. Git
+// ignores it.
 func (r *Repo) StateDir() string { return filepath.Join(r.CommonDir, "incipit") }
 
 // A LockFile is a lock that git left behind or holds.

@@ -139,11 +139,23 @@ func ParseTag(data []byte) TagObject {
 			t.Tagger = parseSignature(value)
 		}
 	}
-	// A signature follows the message it signs.
-	for _, mark := range []string{"-----BEGIN PGP SIGNATURE-----", "-----BEGIN SSH SIGNATURE-----", "-----BEGIN SIGNED MESSAGE-----"} {
-		t.Message, _, _ = strings.Cut(t.Message, mark)
-	}
+	t.Message = withoutSignature(t.Message)
 	return t
+}
+
+// withoutSignature cuts off the signature that follows a message. What a
+// message says about signatures is not cut: a real one ends the object.
+func withoutSignature(message string) string {
+	trimmed := strings.TrimRight(message, "\n")
+	last := trimmed[strings.LastIndex(trimmed, "\n")+1:]
+	kind, ok := strings.CutPrefix(last, "-----END ")
+	if !ok {
+		return message
+	}
+	if i := strings.LastIndex(message, "\n-----BEGIN "+kind); i >= 0 {
+		return message[:i+1]
+	}
+	return message
 }
 
 // A Commit is a commit object.

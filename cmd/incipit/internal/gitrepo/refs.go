@@ -128,6 +128,26 @@ func (r *Repo) History(ctx context.Context, rev string, firstParent bool, paths 
 	return strings.Fields(string(out)), err
 }
 
+// Messages returns the messages, by commit, of what rev is made of and pattern,
+// a basic regular expression, matches in. Before the first commit there are
+// none.
+func (r *Repo) Messages(ctx context.Context, rev, pattern string) (map[string]string, error) {
+	if err := checkRev(rev); err != nil {
+		return nil, err
+	}
+	out, err := r.read(ctx, "log", "--format=%H%n%B%x00", "--grep="+pattern, "--end-of-options", rev, "--")
+	if head, _, headErr := r.Head(ctx); err != nil && headErr == nil && head == "" {
+		return nil, nil
+	}
+	found := make(map[string]string)
+	for record := range strings.SplitSeq(string(out), "\x00") {
+		if id, message, ok := strings.Cut(strings.TrimPrefix(record, "\n"), "\n"); ok {
+			found[id] = message
+		}
+	}
+	return found, err
+}
+
 // Reachable reports whether commit is an ancestor of rev, or rev itself.
 func (r *Repo) Reachable(ctx context.Context, commit, rev string) (bool, error) {
 	if err := errors.Join(checkRev(commit), checkRev(rev)); err != nil {

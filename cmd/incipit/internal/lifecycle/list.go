@@ -27,7 +27,7 @@ type Running struct {
 	NextStep   registry.Share `json:"next_step"`
 	DeployedAt string         `json:"deployed_at"`
 	By         string         `json:"by,omitempty"`
-	Revision   int            `json:"deployment"`
+	Seq        int            `json:"deployment"`
 }
 
 // List is every prompt that is registered or lies in the work tree, in order;
@@ -96,7 +96,7 @@ func (s *Service) registered(env string) ([]Row, error) {
 }
 
 func running(d registry.Deployment) Running {
-	r := Running{Version: d.Version.String(), DeployedAt: d.At.UTC().Format("2006-01-02T15:04:05Z"), By: d.By, Revision: d.Seq}
+	r := Running{Version: d.Version.String(), DeployedAt: d.At.UTC().Format("2006-01-02T15:04:05Z"), By: d.By, Seq: d.Seq}
 	if d.Rollout != nil {
 		r.Candidate, r.Share = d.Rollout.Candidate().Version.String(), d.Rollout.Candidate().Share()
 		r.NextStep, _ = d.Rollout.NextStep()

@@ -67,6 +67,9 @@ func (s *Service) plan(ctx context.Context, st state, req Request) (*Plan, error
 	if req.Revision != nil && *req.Revision != st.revision {
 		return nil, registry.WithFix(registry.Errorf(registry.ErrConflict, "%s is at revision %d, not %d", req.Environment, st.revision, *req.Revision), "look at incipit history %s --env %s, then decide again", req.Prompt, req.Environment)
 	}
+	if issues := prompt.CheckText([]byte(req.Reason)); len(issues) > 0 {
+		return nil, registry.Errorf(prompt.ErrInvalid, "the reason holds a character that nobody sees: %s", issues[0].Message)
+	}
 	p := &Plan{Request: req, Checks: []Check{}, Protected: st.env.Protected, SeenSeq: st.track.Seq(), SeenRev: st.revision}
 	if now, ok := st.track.Current(); ok {
 		p.From = now.Version.String()

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -43,12 +44,17 @@ func (s *Service) deploy(ctx context.Context, st state, p *Plan) error {
 	case gradual && now.Version == v:
 		return registry.Errorf(prompt.ErrInvalid, "%s is the stable release in %s already: it cannot be its own candidate", v, p.Environment)
 	case gradual:
+		if _, err := s.read(ctx, p.Prompt, now.Version, now.Digest); err != nil {
+			return fmt.Errorf("the running release cannot stay beside the candidate: %w", err)
+		}
 		return p.startRollout(now, registry.Arm{Version: v, Digest: r.Digest})
 	}
 	p.Deployment.Version, p.Deployment.Digest = v, r.Digest
 	if running {
 		p.Moves = fmt.Sprintf("everybody in %s moves from %s to %s", p.Environment, now.Version, v)
-		p.undo("rollback %s", p.Prompt)
+		if _, err := s.read(ctx, p.Prompt, now.Version, now.Digest); err == nil {
+			p.undo("rollback %s", p.Prompt)
+		}
 	} else {
 		p.Moves = fmt.Sprintf("everybody in %s gets %s, the first release there", p.Environment, v)
 	}
@@ -190,17 +196,27 @@ func (s *Service) rollback(ctx context.Context, st state, p *Plan) error {
 	c := now.Rollout.Candidate()
 	p.Deployment.From = c.Version.String()
 	p.Moves = fmt.Sprintf("the %s of the subjects on %s move back to %s", c.Share(), c.Version, target)
-	how := " --blue-green"
-	if now.Rollout.Strategy == registry.Canary {
-		how = " --canary " + max(c.Share(), 1).Number()
-		for _, step := range now.Rollout.Steps {
-			if step > c.Share() {
-				how += "," + step.Number()
+	p.undo("deploy %s@%s %s", p.Prompt, c.Version, s.reopening(*now.Rollout))
+	return nil
+}
+
+// reopening is the flags of a deploy that would start the rollout r again where
+// it stands, for the same way of choosing subjects.
+func (s *Service) reopening(r registry.Rollout) string {
+	flags := "--blue-green"
+	if r.Strategy == registry.Canary {
+		steps := []string{max(r.Candidate().Share(), 1).Number()}
+		for _, step := range r.Steps {
+			if step > r.Candidate().Share() {
+				steps = append(steps, step.Number())
 			}
 		}
+		flags = "--canary " + strings.Join(steps, ",")
 	}
-	p.undo("deploy %s@%s%s", p.Prompt, c.Version, how)
-	return nil
+	if r.Bucketing != s.ws.Config.Bucketing {
+		flags += " --bucketing " + string(r.Bucketing)
+	}
+	return flags
 }
 
 // target is what a rollback goes back to. A second rollback in a row stays

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -28,6 +29,11 @@ type change struct {
 
 	Message string      `json:"message"`
 	Tags    []tagChange `json:"tags,omitempty"`
+
+	// Prompt and Digest say what a release's commit must hold, whatever a hook
+	// does to the files.
+	Prompt prompt.ID `json:"prompt,omitempty"`
+	Digest string    `json:"digest,omitempty"`
 }
 
 // A tagChange is an annotated tag that the change makes.
@@ -149,13 +155,26 @@ func (w *Workspace) carryOut(ctx context.Context, repo *gitrepo.Repo, c change) 
 	for _, t := range c.Tags {
 		err := repo.CreateTag(ctx, t.Name, commit, t.Message)
 		if errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("%w: %w", err, registry.ErrConflict)
+			err = registry.Errorf(registry.ErrConflict, "the tag %s was made meanwhile", t.Name)
+		}
+		if err == nil {
+			err = w.readable(ctx, t.Name)
 		}
 		if err != nil {
 			return commit, err
 		}
 	}
 	return commit, nil
+}
+
+// readable holds a tag that was just made to what everybody will read of it.
+func (w *Workspace) readable(ctx context.Context, name string) error {
+	id, v, ok := parseTag(name)
+	if !ok {
+		return fmt.Errorf("tag %s names no release", name)
+	}
+	_, err := w.ReleaseOf(ctx, id, v)
+	return err
 }
 
 // commit commits the change's files and returns the new commit's id.
@@ -196,7 +215,7 @@ func (c change) allPaths() []string {
 }
 
 // unaltered holds what was committed against what was meant: a pre-commit hook
-// may have rewritten a file.
+// may have rewritten a file of ours or the prompt itself.
 func (w *Workspace) unaltered(ctx context.Context, commit string, c change) error {
 	tree, err := w.at(ctx, commit)
 	if err != nil {
@@ -208,11 +227,22 @@ func (w *Workspace) unaltered(ctx context.Context, commit string, c change) erro
 			return err
 		}
 		if !f.wrote(data) {
-			return registry.WithFix(fmt.Errorf("a hook of this repository changed %s while it was committed; nothing was released", f.Path),
-				"exclude the prompts directory from the hook, or let it format the file before you release")
+			return alteredBy(f.Path)
 		}
 	}
-	return nil
+	if c.Digest == "" {
+		return nil
+	}
+	_, digest, err := w.readAt(ctx, c.Prompt, commit)
+	if err == nil && digest != c.Digest {
+		err = alteredBy(string(c.Prompt))
+	}
+	return err
+}
+
+func alteredBy(what string) error {
+	return registry.WithFix(fmt.Errorf("a hook of this repository changed %s while it was committed; nothing was released", what),
+		"exclude the prompts directory from the hook, or let it change the files before you release")
 }
 
 func explainCommit(ctx context.Context, repo *gitrepo.Repo, err error) error {

@@ -52,13 +52,7 @@ func (p *ReleasePlan) choose(req ReleaseRequest, m prompt.Metadata, base prompt.
 
 // wanted is the version that the request names or leads to.
 func (p *ReleasePlan) wanted(req ReleaseRequest, m prompt.Metadata, base prompt.Version) (prompt.Version, error) {
-	asked := 0
-	for _, given := range []bool{req.Version != "", req.Bump != prompt.NoBump} {
-		if given {
-			asked++
-		}
-	}
-	if asked > 1 || req.Version != "" && req.Pre != "" {
+	if req.Version != "" && (req.Bump != prompt.NoBump || req.Pre != "") {
 		return prompt.Version{}, registry.Errorf(prompt.ErrInvalid, "give an exact version or a bump, not both")
 	}
 	if req.Version != "" {

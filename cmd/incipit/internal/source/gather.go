@@ -112,6 +112,7 @@ func (w *Workspace) nextMetadata(data []byte, p *ReleasePlan, d prompt.Draft, me
 		{"updated", w.timestamp(), true},
 		{"change_notes", withoutForm(subject), true},
 		{"previous_version", p.From, p.From != ""},
+		{"previous_version", nil, p.From == "" && d.Metadata.PreviousVersion != ""}, // from before there were tags: no link leads there
 		{"previous_digest", previousDigest, previousDigest != ""},
 		{"includes", d.Pins, len(d.Pins) > 0 || len(d.Metadata.Includes) > 0},
 	}

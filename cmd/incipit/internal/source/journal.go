@@ -82,13 +82,26 @@ func readJournal(repo *gitrepo.Repo) (*change, error) {
 	}
 	var c change
 	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, fmt.Errorf("%s cannot be read: %w; delete it after a look at git status", journalPath(repo), err)
+		return nil, registry.WithFix(fmt.Errorf("%s: %w: %w", journalPath(repo), errDamaged, err), "incipit doctor --repair sets it aside; then look at git status")
 	}
 	return &c, nil
 }
 
-// Repair mends what a crash left, and lock files that no process holds.
+var errDamaged = errors.New("the journal cannot be read")
+
+// Repair mends what a crash left, and lock files that no process holds. A
+// journal that cannot be read is set aside: nobody can tell what it stood for.
 func (w *Workspace) Repair(ctx context.Context) error {
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := readJournal(repo); errors.Is(err, errDamaged) {
+		if err := os.Rename(journalPath(repo), journalPath(repo)+".damaged"); err != nil {
+			return err
+		}
+		w.notify("set a journal aside that cannot be read: " + journalPath(repo) + ".damaged")
+	}
 	return w.exclusively(ctx, func(repo *gitrepo.Repo) error {
 		return w.removeLocks(repo, time.Time{})
 	})

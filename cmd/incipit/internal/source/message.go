@@ -14,6 +14,7 @@ const (
 	trailerVersion = "Version"
 	trailerDigest  = "Digest"
 	trailerTests   = "Tests"
+	trailerBump    = "Bump" // instead of the version, in a commit that publish will tag
 )
 
 // withoutForm is a subject without what releaseMessage puts around it: the
@@ -61,7 +62,11 @@ func releaseMessage(p *ReleasePlan, notes string, meta prompt.Metadata) string {
 	if bang != "" {
 		fmt.Fprintf(&b, "\nBREAKING CHANGE: %s\n", breaking(p, subject))
 	}
-	fmt.Fprintf(&b, "\n%s: %s\n%s: %s\n%s: %s\n", trailerPrompt, p.Prompt, trailerVersion, p.To, trailerDigest, p.Digest)
+	version := trailerVersion
+	if p.noTag {
+		version = trailerBump
+	}
+	fmt.Fprintf(&b, "\n%s: %s\n%s: %s\n%s: %s\n", trailerPrompt, p.Prompt, version, p.To, trailerDigest, p.Digest)
 	tests := meta.TestStatus
 	if tests == "" {
 		tests = "not-run"

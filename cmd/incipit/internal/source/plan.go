@@ -7,6 +7,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -21,6 +22,8 @@ type ReleaseRequest struct {
 	Pre     string // rc: the next 1.4.0-rc.N
 	Message string
 	NoTag   bool // a bump: publish will tag it where it is merged
+
+	Diverged bool // release from a branch that lacks the last release
 }
 
 // A ReleasePlan is what a release would do, and everything it was decided by.
@@ -40,6 +43,7 @@ type ReleasePlan struct {
 	versions []prompt.Version
 	writes   []fileChange
 
+	noTag          bool // a bump
 	registryAtHead bool // the registry is as HEAD has it
 	untracked      []string
 }
@@ -81,6 +85,9 @@ func (w *Workspace) planRelease(ctx context.Context, req ReleaseRequest, version
 	if strings.TrimSpace(req.Message) == "" {
 		return nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "a release needs a message: without one nobody could tell why it was made"), "add -m \"what changed, and why\"")
 	}
+	if issues := prompt.CheckText([]byte(req.Message)); len(issues) > 0 {
+		return nil, registry.Errorf(prompt.ErrInvalid, "the message holds a character that nobody sees: %s", issues[0].Message)
+	}
 	d, findings, err := w.Draft(ctx, req.Prompt)
 	if err != nil {
 		return nil, err
@@ -88,12 +95,15 @@ func (w *Workspace) planRelease(ctx context.Context, req ReleaseRequest, version
 	if prompt.Failed(findings) {
 		return nil, &InvalidError{req.Prompt, findings}
 	}
-	p := &ReleasePlan{Prompt: req.Prompt, versions: versions}
+	p := &ReleasePlan{Prompt: req.Prompt, versions: versions, noTag: req.NoTag}
 	if p.Digest, err = d.Prompt.Digest(); err != nil {
 		return nil, err
 	}
 	base, err := w.compareWithBase(ctx, p, d)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.contains(ctx, repo, req, base, d.Metadata); err != nil {
 		return nil, err
 	}
 	if err := p.choose(req, d.Metadata, base); err != nil {
@@ -143,6 +153,23 @@ func (w *Workspace) compareWithBase(ctx context.Context, p *ReleasePlan, d promp
 	p.Changes = prompt.Compare(old.Prompt, d.Prompt)
 	p.Required = prompt.RequiredBump(p.Changes)
 	return base, nil
+}
+
+// contains refuses a release from a branch that lacks the last one: its words
+// would be taken back without anybody having said so.
+func (w *Workspace) contains(ctx context.Context, repo *gitrepo.Repo, req ReleaseRequest, base prompt.Version, m prompt.Metadata) error {
+	if base.IsZero() || req.Diverged {
+		return nil
+	}
+	if here, err := prompt.ParseVersion(m.Version); err == nil && here.Compare(base) >= 0 {
+		return nil // the metadata came with that release, or with a later bump
+	}
+	tag := req.Prompt.Tag(base)
+	if ok, err := repo.Reachable(ctx, "refs/tags/"+tag, "HEAD"); ok || err != nil {
+		return err
+	}
+	return registry.WithFix(registry.Errorf(registry.ErrConflict, "this branch does not have %s: a release from here would take its changes back", tag),
+		"git merge %s, or give --diverged if that is what you want", tag)
 }
 
 func unchanged(id prompt.ID, v prompt.Version, dir string) error {

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,10 @@ func (w *Workspace) recover(ctx context.Context, repo *gitrepo.Repo) error {
 	commit, err := w.settle(ctx, repo, *c, "", true)
 	if err != nil {
 		return fmt.Errorf("an interrupted change can be neither completed nor taken back (%s): %w", c.What, err)
+	}
+	// A git of ours may have been killed by itself on the way here.
+	if err := w.removeLocks(repo, c.Started.Add(-time.Second)); err != nil {
+		return err
 	}
 	w.completed = commit != ""
 	if w.completed {
@@ -127,9 +132,9 @@ func (w *Workspace) commitOf(ctx context.Context, c change, head string) (string
 			parent = got.Parents[0]
 		}
 		if parent == c.Head {
-			// A hook may have added to the message.
+			// Hooks may have replaced the message, or changed the files.
 			subject, _, _ := strings.Cut(strings.TrimSpace(c.Message), "\n")
-			if len(got.Parents) < 2 && strings.Contains(got.Message, subject) {
+			if len(got.Parents) < 2 && (strings.Contains(got.Message, subject) || w.unaltered(ctx, id, c) == nil) {
 				return id, nil
 			}
 			break
@@ -157,16 +162,24 @@ func (w *Workspace) takeBack(ctx context.Context, repo *gitrepo.Repo, c change, 
 		}
 		head = c.Head
 	}
-	var overtaken fs.FS // what others committed instead, nil if nothing
+	var (
+		made      fs.FS // what was committed and is taken back, nil if nothing
+		overtaken fs.FS // what others committed instead, nil if nothing
+		err       error
+	)
+	if commit != "" {
+		if made, err = w.at(ctx, commit); err != nil {
+			return err
+		}
+	}
 	if head != c.Head && head != "" {
-		var err error
 		if overtaken, err = w.at(ctx, head); err != nil {
 			return err
 		}
 	}
 	untracked := slices.Clone(c.Untracked)
 	for _, f := range c.Files {
-		if err := w.restore(ctx, f, c.Head, overtaken); err != nil {
+		if err := w.restore(ctx, f, c.Head, made, overtaken); err != nil {
 			return err
 		}
 		if f.isNew() && !slices.Contains(untracked, f.Path) {
@@ -201,12 +214,20 @@ func (w *Workspace) removeTags(ctx context.Context, repo *gitrepo.Repo, c change
 }
 
 // restore puts a file back, unless somebody else has written or committed it
-// since.
-func (w *Workspace) restore(ctx context.Context, f fileChange, head string, overtaken fs.FS) error {
+// since. A hook that changed it for the commit is not somebody else.
+func (w *Workspace) restore(ctx context.Context, f fileChange, head string, made, overtaken fs.FS) error {
 	w.root.Remove(f.Path + tempSuffix) //nolint:errcheck // usually there is none
 	now, err := w.readFile(f.Path, maxRegistryBytes)
-	if err != nil || !f.wrote(now) {
-		return nil //nolint:nilerr // not written yet, or not ours any more
+	if err != nil {
+		return nil //nolint:nilerr // not written yet
+	}
+	if ours := f.wrote(now); !ours && made != nil {
+		hooked, err := fs.ReadFile(made, f.Path)
+		if err != nil || !bytes.Equal(now, hooked) {
+			return nil //nolint:nilerr // not ours any more
+		}
+	} else if !ours {
+		return nil
 	}
 	if overtaken != nil {
 		if committed, err := fs.ReadFile(overtaken, f.Path); err == nil && f.wrote(committed) {

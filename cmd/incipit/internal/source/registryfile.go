@@ -72,7 +72,11 @@ func (w *Workspace) Registry() (*Registry, error) {
 	return parseRegistry(data, w.RegistryPath())
 }
 
-// parseRegistry reads data; name is the file's, for errors.
+// ParseRegistry reads a registry file; name is the file's, for errors.
+func ParseRegistry(data []byte, name string) (*Registry, error) {
+	return parseRegistry(data, name)
+}
+
 func parseRegistry(data []byte, name string) (*Registry, error) {
 	members, err := strictjson.Members(data)
 	if bad, ok := errors.AsType[*strictjson.Error](err); ok {
@@ -219,7 +223,7 @@ func (e *Entry) Track(env string) (registry.Track, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registry.json: deployments.%s: %w", env, err)
 	}
-	at, _ := time.Parse(time.RFC3339, in.DeployedAt)
+	at := parseTime(in.DeployedAt)
 	from := ""
 	if ok {
 		from = now.Version.String()
@@ -230,11 +234,24 @@ func (e *Entry) Track(env string) (registry.Track, error) {
 	}), nil
 }
 
+// parseTime reads a time of registry.json; one without a zone, as Python's
+// isoformat writes it, is taken for UTC.
+func parseTime(s string) time.Time {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
 // Install appends a deployment to what happened in an environment.
 func (e *Entry) Install(env string, track registry.Track, d registry.Deployment) {
 	track = append(slices.Clone(track), d)
-	if n := len(track); n > maxHistory {
-		track = track[n-maxHistory:]
+	for len(track) > maxHistory {
+		// Shifts go first: what was stable is what a rollback goes back to.
+		i := max(0, slices.IndexFunc(track[:len(track)-1], func(d registry.Deployment) bool { return d.Action == registry.Shift }))
+		track = slices.Delete(track, i, i+1)
 	}
 	if e.Deployments == nil {
 		e.Deployments = make(map[string]*Installation)
@@ -242,6 +259,14 @@ func (e *Entry) Install(env string, track registry.Track, d registry.Deployment)
 	e.Deployments[env] = &Installation{
 		Version: d.Version.String(), DeployedAt: d.At.UTC().Format(time.RFC3339), Digest: d.Digest, History: track,
 	}
+}
+
+// Described is an entry that says the same of the prompt, unknown fields too,
+// and of no environment.
+func (e *Entry) Described() *Entry {
+	d := *e
+	d.Deployments = nil
+	return &d
 }
 
 // describe copies what the metadata of a release says about the prompt.

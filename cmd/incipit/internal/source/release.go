@@ -37,7 +37,7 @@ func (w *Workspace) Release(ctx context.Context, req ReleaseRequest) (plan *Rele
 		}
 		c := change{
 			What: fmt.Sprintf("release %s %s", req.Prompt, plan.To), Head: plan.head, Message: plan.Message,
-			Files: plan.writes, Paths: plan.committed(), Untracked: plan.untracked,
+			Files: plan.writes, Paths: plan.committed(), Untracked: plan.untracked, Prompt: plan.Prompt, Digest: plan.Digest,
 		}
 		if !req.NoTag {
 			c.Tags = []tagChange{{plan.Tag, plan.Message}}

@@ -92,6 +92,9 @@ func (w *Workspace) unknownRelease(ctx context.Context, id prompt.ID, v prompt.V
 	if err != nil {
 		return err
 	}
+	if repo, err := w.Git(ctx); err == nil && repo.Shallow {
+		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "release %s is not here: this clone is shallow, and its tag may not have been fetched", id.Tag(v)), "git fetch --unshallow --tags")
+	}
 	if len(versions) == 0 {
 		known, _, err := scan(w.Files(), w.Config.Prompts)
 		if err != nil {

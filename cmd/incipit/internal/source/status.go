@@ -18,6 +18,8 @@ const (
 	StateReleased State = "released" // is its last release
 	StateBumped   State = "bumped"   // is a version that publish has yet to tag
 	StateInvalid  State = "invalid"  // cannot be released as it is
+
+	StateUnregistered State = "unregistered" // has releases that the registry does not know
 )
 
 // A Standing is one prompt of the work tree.
@@ -77,6 +79,9 @@ func (w *Workspace) standing(ctx context.Context, reg *Registry, d promptDir, ta
 		if err == nil && s.State == StateChanged && digest == w.releasedDigest(ctx, d.id, e) {
 			s.State = StateReleased
 		}
+	}
+	if e == nil && anyTag(tagged, d.id) {
+		s.State = StateUnregistered
 	}
 	if prompt.Failed(findings) {
 		s.State, s.Findings = StateInvalid, len(findings)

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
@@ -37,7 +38,7 @@ func (w *Workspace) updateRegistry(ctx context.Context, what string, dirty bool,
 			return err
 		}
 		after, message, err := edit(before)
-		if err != nil || after == nil {
+		if err != nil || after == nil || len(changed) == 0 && bytes.Equal(after.Bytes(), before.Bytes()) {
 			return err
 		}
 		old := before.Bytes()

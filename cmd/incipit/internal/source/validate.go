@@ -83,13 +83,27 @@ func (w *Workspace) validateOne(ctx context.Context, files fs.FS, d promptDir, t
 	draft, f, findings := w.parse(ctx, files, d, false)
 	if previous, err := prompt.ParseVersion(draft.Metadata.PreviousVersion); err == nil && tagged != nil && !tagged[d.id.Tag(previous)] {
 		line, col := strictjson.Position(f.Metadata, strictjson.Locate(f.Metadata, "previous_version"))
-		findings = append(findings, prompt.Finding{
+		dead := prompt.Finding{
 			Path: path.Join(d.dir, prompt.MetadataFile), Line: line, Col: col, Code: "previous-version", Severity: prompt.SeverityError,
 			Message: fmt.Sprintf("previous_version is %s, but there is no tag %s", previous, d.id.Tag(previous)),
 			Fix:     "git fetch --tags; if it was never released here, set previous_version to null",
-		})
+		}
+		if !anyTag(tagged, d.id) { // versioned before there were tags
+			dead.Fix = "git fetch --tags; if there were no tags before, the first release starts the chain anew"
+		}
+		findings = append(findings, dead)
 	}
 	return findings
+}
+
+// anyTag reports whether a release of id has a tag.
+func anyTag(tagged map[string]bool, id prompt.ID) bool {
+	for name := range tagged {
+		if strings.HasPrefix(name, string(id)+"@") {
+			return true
+		}
+	}
+	return false
 }
 
 // taggedNames are all tags, and nil where Git cannot tell: outside a

@@ -47,6 +47,9 @@ func (w *Workspace) Verify(ctx context.Context) (Verification, error) {
 	if err := v.readRegistry(); err != nil {
 		return none, err
 	}
+	if err := v.readHistory(ctx, repo); err != nil {
+		return none, err
+	}
 	for _, seen := range each(tags, func(t gitrepo.TagRef) inspection { return w.inspect(ctx, t.Name) }) {
 		if seen.err != nil {
 			return none, seen.err
@@ -116,7 +119,8 @@ func (w *Workspace) inspect(ctx context.Context, name string) inspection {
 		in.code, in.problem = "tag-moved", fmt.Sprintf("the files of commit %.12s have the digest %s, but the tag says %s", r.Commit, short(digest), short(r.Digest))
 	default:
 		in.digest = digest
-		if previous, err := prompt.ParseVersion(d.Metadata.PreviousVersion); err == nil {
+		// Without a digest the version was written by hand, before there were tags.
+		if previous, err := prompt.ParseVersion(d.Metadata.PreviousVersion); err == nil && d.Metadata.PreviousDigest != "" {
 			in.previous, in.previousDigest = id.Tag(previous), d.Metadata.PreviousDigest
 		}
 	}
@@ -156,13 +160,32 @@ func (v *verifier) readRegistry() error {
 			if in == nil {
 				continue
 			}
-			if version, err := prompt.ParseVersion(in.Version); err == nil {
+			// What another program wrote there, without a digest, proves nothing.
+			if version, err := prompt.ParseVersion(in.Version); err == nil && in.Digest != "" {
 				v.witness(id.Tag(version), env+" in the registry", in.Digest)
 			}
 		}
 		if version, err := prompt.ParseVersion(e.CurrentVersion); err == nil && e.Digest != "" {
 			v.witness(id.Tag(version), "the registry", e.Digest)
 			v.pending[id.Tag(version)] = e.Unpublished == e.CurrentVersion
+		}
+	}
+	return nil
+}
+
+// readHistory takes what the commits of releases say: they outlive their tags.
+func (v *verifier) readHistory(ctx context.Context, repo *gitrepo.Repo) error {
+	messages, err := repo.Messages(ctx, "HEAD", "^"+trailerDigest+": sha256:")
+	if err != nil {
+		return err
+	}
+	for id, message := range messages {
+		t := parseTrailers(message)
+		if t[trailerBump] != "" {
+			continue // publish tags it, or a later bump
+		}
+		if release, version, ok := parseTag(t[trailerPrompt] + "@" + t[trailerVersion]); ok {
+			v.witness(release.Tag(version), fmt.Sprintf("commit %.12s", id), t[trailerDigest])
 		}
 	}
 	return nil

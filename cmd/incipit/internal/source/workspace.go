@@ -90,6 +90,10 @@ func (w *Workspace) openTop(ctx context.Context, dir string) error {
 		"incipit init makes one; -C DIR works in another directory")
 	repo, err := gitrepo.Open(ctx, dir)
 	if errors.Is(err, gitrepo.ErrNoRepository) {
+		if fi, err := os.Lstat(filepath.Join(dir, w.Config.Prompts)); err == nil && fi.IsDir() {
+			w.Dir = dir // what needs no Git works without
+			return nil
+		}
 		return none
 	}
 	if err != nil {

@@ -144,17 +144,14 @@ func shiftCommand(e *env) *cobra.Command {
 		Example:           examples("incipit shift customer-support --env staging --to 25", "incipit shift customer-support --env production --to 0.5 --confirm production"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs(e),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := prompt.ParseID(args[0])
-			if err != nil {
-				return err
-			}
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
 			req := c.request(registry.Shift, id)
+			var err error
 			if req.Share, err = registry.ParseShare(to); err != nil {
 				return err
 			}
-			return runChange(cmd.Context(), e, req, c.dryRun)
-		},
+			return runChange(ctx, e, req, c.dryRun)
+		}),
 	}
 	c.add(cmd, e)
 	cmd.Flags().StringVar(&to, "to", "", "the candidate's new share, in `PERCENT`")
@@ -172,13 +169,9 @@ func promoteCommand(e *env) *cobra.Command {
 		Example:           examples("incipit promote customer-support --env staging", "incipit promote customer-support --env production --confirm production"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs(e),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := prompt.ParseID(args[0])
-			if err != nil {
-				return err
-			}
-			return runChange(cmd.Context(), e, c.request(registry.Promote, id), c.dryRun)
-		},
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
+			return runChange(ctx, e, c.request(registry.Promote, id), c.dryRun)
+		}),
 	}
 	c.add(cmd, e)
 	return cmd
@@ -199,11 +192,7 @@ func rollbackCommand(e *env) *cobra.Command {
 		Example:           examples("incipit rollback customer-support --env staging", "incipit rollback customer-support --env production --to 1.0.0 --confirm production --reason \"wrong tone\""),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs(e),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := prompt.ParseID(args[0])
-			if err != nil {
-				return err
-			}
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
 			if to != "" {
 				if _, err := prompt.ParseVersion(to); err != nil {
 					return err
@@ -211,8 +200,8 @@ func rollbackCommand(e *env) *cobra.Command {
 			}
 			req := c.request(registry.Rollback, id)
 			req.Version = to
-			return runChange(cmd.Context(), e, req, c.dryRun)
-		},
+			return runChange(ctx, e, req, c.dryRun)
+		}),
 	}
 	c.add(cmd, e)
 	cmd.Flags().StringVar(&to, "to", "", "the `VERSION` to go back to")

@@ -22,13 +22,9 @@ func historyCommand(e *env) *cobra.Command {
 		Example:           examples("incipit history customer-support", "incipit history customer-support --env production --json"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs(e),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := prompt.ParseID(args[0])
-			if err != nil {
-				return err
-			}
-			return runHistory(cmd.Context(), e, id, environment)
-		},
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
+			return runHistory(ctx, e, id, environment)
+		}),
 	}
 	envFlag(cmd, e, &environment, "show only `ENV`")
 	return cmd

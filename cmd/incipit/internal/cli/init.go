@@ -126,13 +126,9 @@ func newCommand(e *env) *cobra.Command {
 		Short:   "Make the files of a new prompt",
 		Example: examples("incipit new order-status", "incipit new billing/refunds"),
 		Args:    cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := prompt.ParseID(args[0])
-			if err != nil {
-				return err
-			}
-			return runNew(cmd.Context(), e, id, dryRun)
-		},
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
+			return runNew(ctx, e, id, dryRun)
+		}),
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be written")
 	return cmd

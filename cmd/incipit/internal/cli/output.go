@@ -204,19 +204,3 @@ func day(t time.Time) string {
 	}
 	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
-
-// parseRef splits ID, ID@VERSION.
-func parseRef(s string) (id prompt.ID, version string, err error) {
-	name, version, _ := strings.Cut(s, "@")
-	if id, err = prompt.ParseID(name); err != nil {
-		return "", "", err
-	}
-	if version != "" {
-		if _, err := prompt.ParseVersion(version); err != nil {
-			return "", "", err
-		}
-	} else if strings.HasSuffix(s, "@") {
-		return "", "", fmt.Errorf("%q is %w: a version must follow the @", prompt.Clip(s, 80), prompt.ErrInvalid)
-	}
-	return id, version, nil
-}

@@ -34,16 +34,12 @@ func resolveCommand(e *env) *cobra.Command {
 			"seq 1000 | incipit resolve customer-support --env production --subjects -"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs(e),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := prompt.ParseID(args[0])
-			if err != nil {
-				return err
-			}
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
 			if f.subjects != "" {
-				return runResolveAll(cmd.Context(), e, id, f)
+				return runResolveAll(ctx, e, id, f)
 			}
-			return runResolve(cmd.Context(), e, id, f)
-		},
+			return runResolve(ctx, e, id, f)
+		}),
 	}
 	envFlag(cmd, e, &f.environment, "in this `ENV`ironment")
 	if err := cmd.MarkFlagRequired("env"); err != nil {

@@ -152,13 +152,9 @@ func logCommand(e *env) *cobra.Command {
 		Example:           examples("incipit log customer-support", "incipit log customer-support --json=version,author"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs(e),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			id, err := prompt.ParseID(args[0])
-			if err != nil {
-				return err
-			}
-			return runLog(cmd.Context(), e, id)
-		},
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
+			return runLog(ctx, e, id)
+		}),
 	}
 }
 

@@ -87,8 +87,13 @@ func (w *Workspace) writeFile(name string, data []byte) error {
 			return err
 		}
 	}
+	return replaceFile(w.root, name, data, mode)
+}
+
+// replaceFile writes a file beside the one it replaces, syncs and renames it.
+func replaceFile(root *os.Root, name string, data []byte, mode fs.FileMode) error {
 	temp := name + tempSuffix
-	f, err := w.root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
+	f, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, mode)
 	if err != nil {
 		return err
 	}
@@ -100,13 +105,13 @@ func (w *Workspace) writeFile(name string, data []byte) error {
 		err = closeErr
 	}
 	if err == nil {
-		err = w.root.Rename(temp, name)
+		err = root.Rename(temp, name)
 	}
 	if err != nil {
-		w.root.Remove(temp) //nolint:errcheck // the first error is the one to tell
+		root.Remove(temp) //nolint:errcheck // the first error is the one to tell
 		return err
 	}
-	return syncDir(filepath.Join(w.Dir, filepath.FromSlash(path.Dir(name))))
+	return syncDir(filepath.Join(root.Name(), filepath.FromSlash(path.Dir(name))))
 }
 
 // syncDir makes a rename durable.

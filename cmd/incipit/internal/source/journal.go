@@ -31,26 +31,16 @@ func (w *Workspace) writeJournal(repo *gitrepo.Repo, c change) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(name+tempSuffix, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Rename(name+tempSuffix, name)
-	}
-	if err != nil {
-		os.Remove(name + tempSuffix) //nolint:errcheck // the first error is the one to tell
+	defer root.Close()
+	if err := replaceFile(root, filepath.Base(name), data, 0o600); err != nil {
+		if _, statErr := os.Lstat(name); statErr == nil {
+			err = errors.Join(err, w.removeJournal(repo)) // renamed, and not known to last
+		}
 		return err
-	}
-	if err := syncDir(dir); err != nil {
-		return errors.Join(err, w.removeJournal(repo))
 	}
 	return nil
 }

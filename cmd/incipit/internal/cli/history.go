@@ -63,7 +63,7 @@ func runHistory(ctx context.Context, e *env, id prompt.ID, environment string) e
 		}
 		out := [][]string{{"WHEN", "ENVIRONMENT", "#", "WHAT", "BY", "REASON"}}
 		for _, r := range rows {
-			out = append(out, []string{day(r.At), r.Environment, fmt.Sprint(r.Seq), describeDeployment(r.Deployment), r.By, r.Reason})
+			out = append(out, []string{day(r.At), r.Environment, fmt.Sprint(r.Seq), describeDeployment(r.Deployment), nameOf(r.By), r.Reason})
 		}
 		table(w, out)
 	})

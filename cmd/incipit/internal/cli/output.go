@@ -198,6 +198,12 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+// nameOf is a person without the mail address; JSON has both.
+func nameOf(who string) string {
+	name, _, _ := strings.Cut(who, " <")
+	return name
+}
+
 func day(t time.Time) string {
 	if t.IsZero() {
 		return ""

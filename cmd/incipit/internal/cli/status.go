@@ -224,7 +224,7 @@ func runStatusOf(ctx context.Context, e *env, id prompt.ID) error {
 					fmt.Fprintf(w, "%s %-12s nothing runs here yet\n", branch, env.Name)
 					continue
 				}
-				fmt.Fprintf(w, "%s %-12s %s  %s by %s\n", branch, env.Name, runningCell(run), run.DeployedAt, prompt.Visible(orDash(run.By)))
+				fmt.Fprintf(w, "%s %-12s %s  %s by %s\n", branch, env.Name, runningCell(run), run.DeployedAt, prompt.Visible(orDash(nameOf(run.By))))
 			}
 		})
 	}

@@ -159,7 +159,7 @@ func firstEnvironment(e *env) string {
 }
 
 func publishCommand(e *env) *cobra.Command {
-	var dryRun bool
+	var dryRun, anyBranch bool
 	cmd := &cobra.Command{
 		Use:   "publish",
 		Short: "Tag every merged version that has no tag yet",
@@ -167,18 +167,19 @@ func publishCommand(e *env) *cobra.Command {
 			"merged into it, squashed or not. Doing it again does nothing.",
 		Example: examples("incipit publish", "incipit publish --dry-run"),
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runPublish(cmd.Context(), e, dryRun) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runPublish(cmd.Context(), e, dryRun, anyBranch) },
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be tagged")
+	cmd.Flags().BoolVar(&anyBranch, "any-branch", false, "tag on a branch that is not the remote's own")
 	return cmd
 }
 
-func runPublish(ctx context.Context, e *env, dryRun bool) error {
+func runPublish(ctx context.Context, e *env, dryRun, anyBranch bool) error {
 	ws, err := e.workspace(ctx)
 	if err != nil {
 		return err
 	}
-	done, err := ws.Publish(ctx, dryRun)
+	done, err := ws.Publish(ctx, dryRun, anyBranch)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,16 @@ func (r *Repo) Head(ctx context.Context) (id, branch string, err error) {
 	return id, strings.TrimSpace(string(out)), nil
 }
 
+// DefaultBranch is the branch that the remote origin has checked out, as the
+// clone remembers it, or "".
+func (r *Repo) DefaultBranch(ctx context.Context) (string, error) {
+	out, err := r.read(ctx, "symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+	if _, ok := errors.AsType[*CommandError](err); ok {
+		return "", nil
+	}
+	return strings.TrimPrefix(strings.TrimSpace(string(out)), "origin/"), err
+}
+
 // Identity is who git would name as the author of a commit made now.
 func (r *Repo) Identity(ctx context.Context) (Signature, error) {
 	out, err := r.read(ctx, "var", "GIT_AUTHOR_IDENT")

@@ -28,13 +28,28 @@ type Publication struct {
 // has no tag yet. The tag goes to the commit that brought the version to this
 // branch: the merge, the squashed commit, or the bump itself. Doing it again
 // does nothing.
-func (w *Workspace) Publish(ctx context.Context, dryRun bool) ([]Publication, error) {
+//
+// On a branch other than the remote's own it refuses, unless anyBranch is set:
+// what is tagged there may never be merged as it is.
+func (w *Workspace) Publish(ctx context.Context, dryRun, anyBranch bool) ([]Publication, error) {
 	repo, err := w.Git(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if repo.Shallow {
 		return nil, registry.WithFix(errors.New("this clone is shallow: the commits to tag may be missing"), "git fetch --unshallow --tags")
+	}
+	_, branch, err := repo.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	main, err := repo.DefaultBranch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !anyBranch && branch != "" && main != "" && branch != main {
+		return nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "this is the branch %s, and publish tags what is merged into %s", branch, main),
+			"git switch %s, or give --any-branch", main)
 	}
 	if dryRun {
 		return w.publish(ctx, repo, dryRun)

@@ -27,7 +27,8 @@ func resolveCommand(e *env) *cobra.Command {
 		Use:   "resolve ID --env ENV (--subject S | --subjects FILE) [--var k=v…]",
 		Short: "Show which version a subject gets, and the messages it makes",
 		Long: "resolve answers what an application would get for a subject: a user, else a\n" +
-			"conversation, else a request. --explain says why. --subjects reads one subject\n" +
+			"conversation, else a request. Without --var the messages are shown as templates.\n" +
+			"--explain says why the subject gets this version. --subjects reads one subject\n" +
 			"a line from FILE (- is standard input) and answers one line each: subject,\n" +
 			"version and arm, separated by tabs.",
 		Example: examples("incipit resolve data-extraction --env staging --subject u42 --explain",
@@ -70,6 +71,7 @@ type resolution struct {
 	Slot        uint32             `json:"slot"`
 	Ranges      []registry.Range   `json:"ranges"`
 	Messages    []prompt.Message   `json:"messages,omitempty"`
+	Rendered    bool               `json:"rendered"` // else the messages are templates
 }
 
 func runResolve(ctx context.Context, e *env, id prompt.ID, f resolveFlags) error {
@@ -94,12 +96,27 @@ func runResolve(ctx context.Context, e *env, id prompt.ID, f resolveFlags) error
 		Bucketing: entry.Rollout.Bucketing, Salt: entry.Rollout.Salt, Ranges: arm.Ranges,
 		Slot: entry.Rollout.Bucketing.Slot(entry.Rollout.Salt, f.subject),
 	}
-	if !f.explain || len(f.vars) > 0 {
-		if r.Messages, err = render(entry.Releases[arm.Name], f.vars); err != nil {
+	if p := entry.Releases[arm.Name]; !f.explain || len(f.vars) > 0 {
+		if r.Rendered = len(f.vars) > 0 || !asksForValues(p); r.Rendered {
+			r.Messages, err = render(p, f.vars)
+		} else {
+			r.Messages = p.Messages
+			e.talk("the variables stand as they are; --var NAME=VALUE fills them in")
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return e.emit(r, func(w io.Writer) { printResolution(w, e, r, f.explain) })
+}
+
+func asksForValues(p prompt.Prompt) bool {
+	for _, v := range p.Variables {
+		if v.IsRequired() {
+			return true
+		}
+	}
+	return false
 }
 
 func render(p prompt.Prompt, pairs []string) ([]prompt.Message, error) {
@@ -141,6 +158,8 @@ func printResolution(w io.Writer, e *env, r resolution, explain bool) {
 			}
 		}
 		fmt.Fprintf(w, "  digest %s, revision %d\n", prompt.Visible(r.Digest), r.Revision)
+	} else {
+		fmt.Fprintf(w, "%s\n", bold(fmt.Sprintf("%s@%s (%s)", r.Prompt, r.Version, r.Arm)))
 	}
 	for _, m := range r.Messages {
 		content := m.Content

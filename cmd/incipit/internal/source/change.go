@@ -122,7 +122,7 @@ func (w *Workspace) make(ctx context.Context, repo *gitrepo.Repo, c change) (com
 // and no error. Where it can do neither, the journal stays, for the next change
 // to try again.
 func (w *Workspace) giveUp(ctx context.Context, repo *gitrepo.Repo, c change, made string, cause error) (commit string, err error) {
-	lockErr := w.removeLocks(repo, c.Started.Add(-time.Second))
+	lockErr := w.removeLocksSoon(repo, c.Started.Add(-time.Second))
 	commit, err = w.settle(ctx, repo, c, made, false)
 	switch {
 	case err != nil:
@@ -131,6 +131,8 @@ func (w *Workspace) giveUp(ctx context.Context, repo *gitrepo.Repo, c change, ma
 			"mend the cause, then run incipit doctor --repair")
 	case commit != "":
 		return commit, w.removeJournal(repo)
+	case lockErr != nil: // the journal stays, so that the next change removes the lock
+		return "", errors.Join(explainCommit(ctx, repo, cause), lockErr)
 	}
 	return "", errors.Join(explainCommit(ctx, repo, cause), w.removeJournal(repo))
 }

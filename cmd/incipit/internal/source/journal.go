@@ -116,6 +116,19 @@ func (w *Workspace) removeLocks(repo *gitrepo.Repo, since time.Time) error {
 	return nil
 }
 
+// removeLocksSoon is removeLocks for a git that was killed along with us and
+// may take a moment to be gone.
+func (w *Workspace) removeLocksSoon(repo *gitrepo.Repo, since time.Time) (err error) {
+	const tries, pause = 50, 20 * time.Millisecond
+	for range tries {
+		if err = w.removeLocks(repo, since); err == nil {
+			return nil
+		}
+		time.Sleep(pause)
+	}
+	return err
+}
+
 // lockHeld names the git process that holds a lock, or says that none does.
 func lockHeld(repo *gitrepo.Repo, l gitrepo.LockFile) error {
 	if pid, live := repo.GitProcess(); live {

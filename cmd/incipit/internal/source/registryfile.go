@@ -88,7 +88,11 @@ func (r *Registry) Entry(id prompt.ID) (*Entry, error) {
 	}
 	raw := r.data[m.Start:m.End]
 	e := &Entry{raw: raw}
-	if err := json.Unmarshal(raw, e); err != nil {
+	err := json.Unmarshal(raw, e)
+	if err == nil && raw[0] != '{' { // null, which Unmarshal takes for nothing
+		err = errors.New("it must be a JSON object")
+	}
+	if err != nil {
 		line, _ := strictjson.Position(r.data, m.KeyStart)
 		return nil, fmt.Errorf("registry.json:%d: the entry of %s is %w: %w", line, id, prompt.ErrInvalid, err)
 	}

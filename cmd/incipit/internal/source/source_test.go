@@ -91,6 +91,7 @@ func FuzzParseConfig(f *testing.F) {
 func FuzzParseRegistry(f *testing.F) {
 	f.Add([]byte(`{"a": {"name": "A", "deployments": {"dev": {"version": "1.0.0", "history": []}}}}`))
 	f.Add([]byte(`{"a": {"deployments": {"dev": null}}}`))
+	f.Add([]byte(`{"a": null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		reg, err := parseRegistry(data, "registry.json")
 		if err != nil {

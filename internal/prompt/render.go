@@ -67,11 +67,18 @@ func Compile(p Prompt) (*Template, error) {
 // as it is. Every problem with the values is reported at once, and wraps
 // ErrInvalid: a missing or unknown variable, a value of the wrong type, one
 // that is too long or not UTF-8, values that make more than 16 MiB.
-func (t *Template) Render(vars Vars) ([]Message, error) {
+func (t *Template) Render(vars Vars) ([]Message, error) { return RenderAs[Message](t, vars) }
+
+// RenderAs is Template.Render into the caller's own type of a message, so that
+// a package with such a type needs no second copy.
+func RenderAs[M ~struct {
+	Role    string `json:"role"`
+	Content string `json:"content"`
+}](t *Template, vars Vars) ([]M, error) {
 	if err := t.check(vars); err != nil {
 		return nil, err
 	}
-	out := make([]Message, len(t.messages))
+	out := make([]M, len(t.messages))
 	total := 0
 	for i, m := range t.messages {
 		size := 0
@@ -81,7 +88,7 @@ func (t *Template) Render(vars Vars) ([]Message, error) {
 		if total += size; total > maxRenderedBytes {
 			return nil, fmt.Errorf("the variables are %w: the messages would be larger than %d bytes", ErrInvalid, maxRenderedBytes)
 		}
-		out[i] = Message{Role: m.role, Content: t.content(m.parts, vars, size)}
+		out[i] = M{Role: m.role, Content: t.content(m.parts, vars, size)}
 	}
 	return out, nil
 }

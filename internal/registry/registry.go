@@ -37,12 +37,6 @@ type Release struct {
 	Notes   string         `json:"notes"`
 }
 
-// An Environment is a place where releases run.
-type Environment struct {
-	Name      string `json:"name"`
-	Protected bool   `json:"protected"` // a change must be confirmed by its name
-}
-
 // An Action is what a deployment did.
 type Action string
 
@@ -52,6 +46,7 @@ const (
 	Shift    Action = "shift"
 	Promote  Action = "promote"
 	Rollback Action = "rollback"
+	Retire   Action = "retire" // from here on nothing runs
 )
 
 // A Deployment is one record of what was done to a prompt in an environment.
@@ -66,6 +61,10 @@ type Deployment struct {
 	At      time.Time      `json:"at"`
 	By      string         `json:"by,omitempty"`
 	Reason  string         `json:"reason,omitempty"`
+
+	// Revision of the environment that the record made; 0 in a file, where it
+	// is not kept.
+	Revision int64 `json:"revision,omitempty"`
 }
 
 // Running is the rollout that a subject is assigned by: the open one, or the

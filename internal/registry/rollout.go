@@ -85,6 +85,7 @@ type Arm struct {
 	Name    string         `json:"name"`
 	Version prompt.Version `json:"version"`
 	Digest  string         `json:"digest,omitempty"`
+	Commit  string         `json:"commit,omitempty"` // that the release is
 	Ranges  []Range        `json:"ranges,omitempty"`
 }
 
@@ -185,4 +186,10 @@ func (r *Rollout) Assign(subject string) *Arm {
 		}
 	}
 	panic("registry: rollout was not validated")
+}
+
+// WithArms returns r with arms of its own, which can be filled in.
+func (r Rollout) WithArms() Rollout {
+	r.Arms = slices.Clone(r.Arms)
+	return r
 }

@@ -10,9 +10,10 @@ import (
 // record first. The registry may keep only its end.
 type Track []Deployment
 
-// Current is the last record, and false if nothing was ever deployed.
+// Current is the last record, and false if nothing runs: nothing was ever
+// deployed, or the prompt was retired.
 func (t Track) Current() (Deployment, bool) {
-	if len(t) == 0 {
+	if len(t) == 0 || t[len(t)-1].Action == Retire {
 		return Deployment{}, false
 	}
 	return t[len(t)-1], true
@@ -20,8 +21,10 @@ func (t Track) Current() (Deployment, bool) {
 
 // Seq is the number of the last record, 0 before the first.
 func (t Track) Seq() int {
-	d, _ := t.Current()
-	return d.Seq
+	if len(t) == 0 {
+		return 0
+	}
+	return t[len(t)-1].Seq
 }
 
 // LastGood is what a rollback without a version goes back to: during a rollout
@@ -51,6 +54,47 @@ func (t Track) Ran(v prompt.Version) bool {
 		}
 	}
 	return false
+}
+
+// RanDigest reports whether a digest has served subjects here, as the stable
+// release or as a candidate.
+func (t Track) RanDigest(digest string) bool {
+	return slices.ContainsFunc(t, func(d Deployment) bool { return d.serves(digest) })
+}
+
+// serves reports whether d gives the digest to anybody.
+func (d Deployment) serves(digest string) bool {
+	if d.Action == Retire {
+		return false
+	}
+	if d.Rollout == nil {
+		return d.Digest == digest
+	}
+	return slices.ContainsFunc(d.Rollout.Arms, func(a Arm) bool { return a.Digest == digest && a.Share() > 0 })
+}
+
+// Quarantined is the rollback that took a digest away, and false if none did
+// or if it was deployed again since: a person has cleared it by that.
+func (t Track) Quarantined(digest string) (Deployment, bool) {
+	var by Deployment
+	found := false
+	for k, d := range t {
+		switch {
+		case d.Action == Rollback && d.Digest != digest && k > 0 && t[k-1].taken() == digest:
+			by, found = d, true
+		case d.Action == Deploy && (d.Digest == digest || d.Rollout != nil && d.Rollout.Candidate().Digest == digest):
+			found = false
+		}
+	}
+	return by, found
+}
+
+// taken is what a rollback after d takes away.
+func (d Deployment) taken() string {
+	if d.Rollout != nil {
+		return d.Rollout.Candidate().Digest
+	}
+	return d.Digest
 }
 
 // stack is the stable releases in order, without those that were rolled back:

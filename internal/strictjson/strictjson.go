@@ -33,11 +33,15 @@ func (e *Error) Error() string { return e.Msg }
 // Check reports the first thing in data that is not strict JSON, as an *Error:
 // a syntax error, a duplicate key, text after the value, invalid UTF-8, a lone
 // surrogate, a number beyond a float64, or nesting deeper than MaxDepth.
-func Check(data []byte) error {
+func Check(data []byte) error { return CheckWithin(data, 0) }
+
+// CheckWithin is Check for a document that holds others, envelope levels down:
+// each of them may nest as deep as it may alone.
+func CheckWithin(data []byte, envelope int) error {
 	if i := invalidUTF8(data); i >= 0 {
 		return &Error{i, fmt.Sprintf("byte 0x%02x is not valid UTF-8", data[i])}
 	}
-	s := scanner{data: data}
+	s := scanner{data: data, envelope: envelope}
 	return s.document()
 }
 
@@ -78,8 +82,9 @@ func invalidUTF8(data []byte) int {
 
 // scanner walks a document once. Its methods advance pos past what they read.
 type scanner struct {
-	data []byte
-	pos  int
+	data     []byte
+	pos      int
+	envelope int // levels that MaxDepth does not count
 
 	// member and element, if set, are called for each member of the outermost
 	// object and each element of the outermost array.
@@ -110,8 +115,8 @@ func (s *scanner) peek() byte {
 
 func (s *scanner) value(depth int) error {
 	s.space()
-	if depth > MaxDepth {
-		return s.errorf("nested deeper than %d levels", MaxDepth)
+	if most := MaxDepth + s.envelope; depth > most {
+		return s.errorf("nested deeper than %d levels", most)
 	}
 	switch c := s.peek(); {
 	case c == '{':

@@ -55,8 +55,8 @@ func (b *batch) close() error {
 }
 
 // get asks for one object. The answer is a line "id type size", the content
-// and a newline; or "rev missing".
-func (b *batch) get(rev string) (Object, error) {
+// and a newline; or "rev missing". One of more than limit bytes is passed over.
+func (b *batch) get(rev string, limit int64) (Object, error) {
 	if _, err := io.WriteString(b.in, rev+"\n"); err != nil {
 		return Object{}, fmt.Errorf("git cat-file: %w", err)
 	}
@@ -73,9 +73,9 @@ func (b *batch) get(rev string) (Object, error) {
 	if err != nil {
 		return Object{}, fmt.Errorf("git cat-file answered %q", prompt.Visible(head))
 	}
-	if size > MaxObject {
+	if size > limit {
 		_, err := io.CopyN(io.Discard, b.out, size+1)
-		return Object{}, errors.Join(fmt.Errorf("object %s has %d bytes, at most %d are read: %w", prompt.Visible(rev), size, MaxObject, fs.ErrNotExist), err)
+		return Object{}, errors.Join(fmt.Errorf("object %s has %d bytes, at most %d are read: %w", prompt.Visible(rev), size, limit, fs.ErrNotExist), err)
 	}
 	data := make([]byte, size+1) // and the newline behind it
 	if _, err := io.ReadFull(b.out, data); err != nil {

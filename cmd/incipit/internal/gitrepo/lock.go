@@ -183,6 +183,9 @@ func (r *Repo) GitProcess() (pid string, ok bool) {
 // directories, and all its work trees, which share locks.
 func (r *Repo) places() []string {
 	out := []string{r.Top, r.GitDir, r.CommonDir, filepath.Dir(r.CommonDir)}
+	if r.Bare {
+		out = out[:3] // what lies beside a bare repository is none of its work trees
+	}
 	links, _ := filepath.Glob(filepath.Join(r.CommonDir, "worktrees", "*", "gitdir"))
 	for _, l := range links {
 		if b, err := os.ReadFile(l); err == nil {

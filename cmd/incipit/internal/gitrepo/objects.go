@@ -52,26 +52,30 @@ func (o *Objects) Close() error {
 
 // Get reads what rev names: an id, a ref, or ref:path. It reports
 // fs.ErrNotExist if there is no such object.
-func (o *Objects) Get(rev string) (obj Object, err error) {
+func (o *Objects) Get(rev string) (obj Object, err error) { return o.GetAtMost(rev, MaxObject) }
+
+// GetAtMost is Get, where an object of more than limit bytes is like one that
+// is not there: it never comes into memory.
+func (o *Objects) GetAtMost(rev string, limit int64) (obj Object, err error) {
 	if err := checkRev(rev); err != nil {
 		return Object{}, err
 	}
 	// Ctrl-C on a terminal ends the processes, too, and what must be taken back
 	// is still to be read: by new ones.
 	for range cap(o.idle) + 1 {
-		if obj, err = o.get(rev); err == nil || errors.Is(err, fs.ErrNotExist) {
+		if obj, err = o.get(rev, limit); err == nil || errors.Is(err, fs.ErrNotExist) {
 			break
 		}
 	}
 	return obj, err
 }
 
-func (o *Objects) get(rev string) (Object, error) {
+func (o *Objects) get(rev string, limit int64) (Object, error) {
 	b, err := o.take()
 	if err != nil {
 		return Object{}, err
 	}
-	obj, err := b.get(rev)
+	obj, err := b.get(rev, limit)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		// The position in the stream is unknown from here on.
 		o.limit <- struct{}{}
@@ -103,6 +107,7 @@ func (o *Objects) take() (*batch, error) {
 // A TagObject is an annotated tag.
 type TagObject struct {
 	Target  string // the commit's id
+	Type    string // of what it points to: commit, if it is a release's
 	Name    string // as it was made: a tag that was renamed betrays itself here
 	Tagger  Signature
 	Message string
@@ -133,6 +138,8 @@ func ParseTag(data []byte) TagObject {
 		switch key {
 		case "object":
 			t.Target = value
+		case "type":
+			t.Type = value
 		case "tag":
 			t.Name = value
 		case "tagger":

@@ -27,7 +27,7 @@ func TestParseStatus(t *testing.T) {
 
 func TestParseTagLeavesTheSignatureOut(t *testing.T) {
 	got := ParseTag([]byte("object abc\ntype commit\ntag a@1.0.0\ntagger A B <a@b> 1700000000 +0100\n\nfix(a): x\n\nPrompt: a\n-----BEGIN SSH SIGNATURE-----\nxyz\n-----END SSH SIGNATURE-----\n"))
-	want := TagObject{Target: "abc", Name: "a@1.0.0", Tagger: Signature{"A B", "a@b", time.Unix(1_700_000_000, 0).UTC()}, Message: "fix(a): x\n\nPrompt: a\n"}
+	want := TagObject{Target: "abc", Type: "commit", Name: "a@1.0.0", Tagger: Signature{"A B", "a@b", time.Unix(1_700_000_000, 0).UTC()}, Message: "fix(a): x\n\nPrompt: a\n"}
 	if got != want {
 		t.Errorf("got %+v", got)
 	}

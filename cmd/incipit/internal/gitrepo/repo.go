@@ -38,6 +38,10 @@ type Repo struct {
 	Shallow   bool
 
 	lock *Lock // handed to children, so that it outlives us while they live
+
+	// remote is set for a server's own bare clone. Nothing of the machine's
+	// configuration counts there, and no hook runs.
+	remote *Remote
 }
 
 // Open finds the repository that dir lies in. It reports ErrNoRepository if
@@ -156,9 +160,16 @@ func (r *Repo) run(ctx context.Context, stdin []byte, args ...string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(stdin), &stdout, &stderr
-	err = cmd.Run()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	return wait(ctx, cmd, stdin, args, &stderr)
+}
+
+// wait runs a command to its end and returns its standard output.
+func wait(ctx context.Context, cmd *exec.Cmd, stdin []byte, args []string, stderr fmt.Stringer) ([]byte, error) {
+	var stdout bytes.Buffer
+	cmd.Stdin, cmd.Stdout = bytes.NewReader(stdin), &stdout
+	err := cmd.Run()
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
@@ -191,9 +202,13 @@ func (r *Repo) command(ctx context.Context, args ...string) (*exec.Cmd, error) {
 		"-c", "core.fsmonitor=false", "-c", "gc.auto=0", "-c", "maintenance.auto=false",
 		"-c", "core.fsync=committed,reference", "-c", "core.quotePath=false",
 	}
+	env := environment
+	if r.remote != nil {
+		fixed, env = append(fixed, apart()...), r.environmentApart
+	}
 	cmd := exec.CommandContext(ctx, "git", append(fixed, args...)...) //nolint:gosec // args are checked, and no shell reads them
 	cmd.Dir = r.Dir
-	cmd.Env = environment()
+	cmd.Env = env()
 	if r.lock != nil {
 		cmd.ExtraFiles = []*os.File{r.lock.file.File}
 	}

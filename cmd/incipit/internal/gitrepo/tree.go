@@ -17,6 +17,7 @@ import (
 type Tree struct {
 	objects *Objects
 	root    string // revision and a colon, and the directory with a slash
+	limit   int64  // of a file, in bytes
 
 	mu      sync.Mutex
 	name    string      // the directory that was listed last: files are read
@@ -27,9 +28,15 @@ type Tree struct {
 // Objects must have been opened there too: git reads ./ from its own directory.
 func (r *Repo) Tree(o *Objects, rev string) *Tree {
 	if r.Bare {
-		return &Tree{objects: o, root: rev + ":"}
+		return &Tree{objects: o, root: rev + ":" + r.Prefix, limit: MaxObject}
 	}
-	return &Tree{objects: o, root: rev + ":./"}
+	return &Tree{objects: o, root: rev + ":./", limit: MaxObject}
+}
+
+// AtMost makes files of more than limit bytes unreadable. It returns t.
+func (t *Tree) AtMost(limit int64) *Tree {
+	t.limit = limit
+	return t
 }
 
 var (
@@ -117,7 +124,7 @@ func (t *Tree) read(name string) ([]byte, treeEntry, error) {
 	if es[i].Type() != 0 {
 		return fail(fmt.Errorf("mode %s is no plain file", es[i].mode))
 	}
-	obj, err := t.objects.Get(es[i].id)
+	obj, err := t.objects.GetAtMost(es[i].id, t.limit)
 	if err != nil {
 		return fail(err)
 	}

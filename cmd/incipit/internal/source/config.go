@@ -22,6 +22,7 @@ type Config struct {
 	Prompts      string // directory of the prompts, relative to the workspace
 	Environments []registry.Environment
 	Bucketing    registry.Bucketing
+	Server       string // the URL of the server that keeps the registry; "" if registry.json does
 }
 
 // DefaultConfig stands where there is no incipit.yaml: the environments that
@@ -51,25 +52,23 @@ func (c Config) Environment(name string) (registry.Environment, error) {
 // configFile is the file's shape. Unknown keys are refused: a misspelled
 // "protected" must not leave production open.
 type configFile struct {
-	Prompts      string `yaml:"prompts"`
-	Environments []struct {
-		Name      string `yaml:"name"`
-		Protected bool   `yaml:"protected"`
-	} `yaml:"environments"`
-	Bucketing string `yaml:"bucketing"`
+	Prompts      string           `yaml:"prompts"`
+	Environments []environmentRow `yaml:"environments"`
+	Bucketing    string           `yaml:"bucketing"`
+	Server       string           `yaml:"server"`
 }
 
 const maxConfigBytes = 64 << 10
 
-// isEnvironmentName reports whether s is up to 32 of a-z, 0-9 and dashes, the
+// IsEnvironmentName reports whether s is up to 32 of a-z, 0-9 and dashes, the
 // first no dash.
-func isEnvironmentName(s string) bool {
+func IsEnvironmentName(s string) bool {
 	return s != "" && len(s) <= 32 && s[0] != '-' &&
 		!strings.ContainsFunc(s, func(r rune) bool { return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') })
 }
 
-// parseConfig reads incipit.yaml. Errors name the file and the line.
-func parseConfig(data []byte) (Config, error) {
+// ParseConfig reads incipit.yaml. Errors name the file and the line.
+func ParseConfig(data []byte) (Config, error) {
 	c := DefaultConfig()
 	bad := func(format string, args ...any) (Config, error) {
 		return c, fmt.Errorf("%s is %w: %s", ConfigFile, prompt.ErrInvalid, fmt.Sprintf(format, args...))
@@ -101,19 +100,17 @@ func parseConfig(data []byte) (Config, error) {
 		c.Prompts = f.Prompts
 	}
 	if len(f.Environments) > 0 {
-		c.Environments = nil
-	}
-	seen := make(map[string]bool)
-	for _, e := range f.Environments {
-		if !isEnvironmentName(e.Name) || seen[e.Name] {
-			return bad("environments: %q must be a name of its own: a-z, 0-9 and dashes, at most 32 characters", prompt.Visible(e.Name))
+		var err error
+		if c.Environments, err = environmentsOf(f.Environments, &doc); err != nil {
+			return bad("%v", err)
 		}
-		seen[e.Name] = true
-		c.Environments = append(c.Environments, registry.Environment{Name: e.Name, Protected: e.Protected})
 	}
 	var err error
 	if c.Bucketing, err = registry.ParseBucketing(f.Bucketing); err != nil {
 		return bad("bucketing: %v", err)
+	}
+	if c.Server, err = serverURL(f.Server); err != nil {
+		return bad("%sserver: %v", at(&doc, "server"), err)
 	}
 	return c, nil
 }

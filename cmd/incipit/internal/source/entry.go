@@ -40,8 +40,8 @@ type Installation struct {
 // maxHistory is how many records of a prompt and environment the file keeps.
 const maxHistory = 20
 
-// encode writes the known fields into the bytes that the entry came from.
-func (e *Entry) encode() ([]byte, error) {
+// Encode writes the known fields into the bytes that the entry came from.
+func (e *Entry) Encode() ([]byte, error) {
 	raw := e.raw
 	if raw == nil {
 		raw = []byte("{\n    \"name\": \"\"\n  }") // indented as it will stand in the file
@@ -84,10 +84,16 @@ func hasKey(object []byte, key string) bool {
 // only the lesson's fields tells of one deployment.
 func (e *Entry) Track(env string) (registry.Track, error) {
 	in := e.Deployments[env]
-	if in == nil || in.Version == "" {
+	if in == nil {
 		return nil, nil
 	}
 	track := in.History
+	if in.Version == "" { // nothing runs: it was retired, if it ever did
+		if _, ok := track.Current(); ok {
+			return nil, nil
+		}
+		return track, nil
+	}
 	for _, d := range track {
 		if d.Rollout != nil {
 			if err := d.Rollout.Validate(); err != nil {
@@ -110,7 +116,7 @@ func (e *Entry) Track(env string) (registry.Track, error) {
 		from = now.Version.String()
 	}
 	return append(slices.Clone(track), registry.Deployment{
-		Seq: now.Seq + 1, Action: registry.Deploy, Version: v, Digest: in.Digest, From: from, At: at,
+		Seq: track.Seq() + 1, Action: registry.Deploy, Version: v, Digest: in.Digest, From: from, At: at,
 		Reason: "recorded by another program",
 	}), nil
 }
@@ -137,8 +143,18 @@ func (e *Entry) Install(env string, track registry.Track, d registry.Deployment)
 	if e.Deployments == nil {
 		e.Deployments = make(map[string]*Installation)
 	}
-	e.Deployments[env] = &Installation{
-		Version: d.Version.String(), DeployedAt: d.At.UTC().Format(time.RFC3339), Digest: d.Digest, History: track,
+	in := &Installation{Version: d.Version.String(), DeployedAt: d.At.UTC().Format(time.RFC3339), Digest: d.Digest, History: track}
+	if d.Action == registry.Retire {
+		in.Version, in.Digest = "", ""
+	}
+	e.Deployments[env] = in
+}
+
+// Replace sets what happened in an environment, the end of it.
+func (e *Entry) Replace(env string, track registry.Track) {
+	delete(e.Deployments, env)
+	if now := len(track) - 1; now >= 0 {
+		e.Install(env, track[:now], track[now])
 	}
 }
 
@@ -150,8 +166,8 @@ func (e *Entry) Described() *Entry {
 	return &d
 }
 
-// describe copies what the metadata of a release says about the prompt.
-func (e *Entry) describe(m prompt.Metadata, v prompt.Version, digest, now string) {
+// Describe copies what the metadata of a release says about the prompt.
+func (e *Entry) Describe(m prompt.Metadata, v prompt.Version, digest, now string) {
 	e.Name, e.Model, e.Description = m.Name, m.Model, m.Description
 	if m.Maintainer != "" {
 		e.Maintainer = m.Maintainer

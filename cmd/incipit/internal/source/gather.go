@@ -69,7 +69,7 @@ func (w *Workspace) gather(ctx context.Context, repo *gitrepo.Repo, p *ReleasePl
 		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s is bumped to %s already, and has not changed since", p.Prompt, p.To),
 			"push the branch; once it is merged: incipit publish")
 	}
-	entry.describe(d.Metadata, p.To, p.Digest, w.timestamp())
+	entry.Describe(d.Metadata, p.To, p.Digest, w.timestamp())
 	entry.Unpublished = ""
 	if req.NoTag {
 		entry.Unpublished = p.To.String()

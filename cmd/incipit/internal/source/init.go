@@ -209,7 +209,7 @@ func (w *Workspace) initRegistry(ctx context.Context, commit bool, c *change, ou
 			c.Tags = append(c.Tags, tag)
 			out.Published = append(out.Published, p)
 		}
-		e.describe(draft.Metadata, p.Version, p.Digest, w.timestamp())
+		e.Describe(draft.Metadata, p.Version, p.Digest, w.timestamp())
 		if reg, err = reg.Put(d.id, e); err != nil {
 			return err
 		}

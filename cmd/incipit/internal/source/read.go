@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // A promptDir is a directory that holds a prompt, and what lies in it.
@@ -189,6 +190,9 @@ func (w *Workspace) open(fsys fs.FS, id prompt.ID) (promptDir, error) {
 		return e.Name() == prompt.SystemFile || e.Name() == prompt.MetadataFile
 	})
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !isPrompt {
+		if w.bare != nil { // what may be meant is not worth a walk for each of ten thousand tags
+			return d, fmt.Errorf("prompt %s is %w in this commit", id, registry.ErrNotFound)
+		}
 		known, _, scanErr := scan(w.Files(), w.Config.Prompts)
 		if scanErr != nil {
 			return d, scanErr
@@ -227,7 +231,11 @@ func (w *Workspace) Draft(ctx context.Context, id prompt.ID) (prompt.Draft, []pr
 // highest release in the range.
 func (w *Workspace) draft(ctx context.Context, fsys fs.FS, id prompt.ID, released bool) (prompt.Draft, []prompt.Finding, error) {
 	if name, ok := id.Shared(); ok {
-		include := w.includer(ctx, fsys, nil)
+		var pins map[string]prompt.Version
+		if released {
+			pins = pinsOf(nil) // it has no metadata to pin anything in
+		}
+		include := w.includer(ctx, fsys, pins)
 		text, _, err := include(name, "")
 		if err != nil {
 			return prompt.Draft{}, nil, err

@@ -85,7 +85,7 @@ func (w *Workspace) reindex(ctx context.Context, reg *Registry, id prompt.ID, v 
 		e = &Entry{RegisteredAt: r.At.Format("2006-01-02T15:04:05Z")}
 	}
 	before := *e
-	e.describe(d.Metadata, v, r.Digest, before.RegisteredAt)
+	e.Describe(d.Metadata, v, r.Digest, before.RegisteredAt)
 	e.Unpublished = ""
 	if e.Name == before.Name && e.CurrentVersion == before.CurrentVersion && e.Digest == before.Digest && e.Model == before.Model &&
 		e.Description == before.Description && e.Maintainer == before.Maintainer && e.Unpublished == before.Unpublished {

@@ -29,6 +29,9 @@ const maxRegistryBytes = gitrepo.MaxObject
 // empty. Nobody sees what a change has written and not committed, be it under
 // way or killed.
 func (w *Workspace) Registry() (*Registry, error) {
+	if w.bare != nil {
+		return w.committedRegistry()
+	}
 	data, err := w.readFile(w.RegistryPath(), maxRegistryBytes)
 	if err == nil {
 		data, err = w.committed(w.RegistryPath(), data)
@@ -101,7 +104,7 @@ func (r *Registry) Entry(id prompt.ID) (*Entry, error) {
 
 // Put returns a registry in which id has the entry e.
 func (r *Registry) Put(id prompt.ID, e *Entry) (*Registry, error) {
-	raw, err := e.encode()
+	raw, err := e.Encode()
 	if err != nil {
 		return nil, err
 	}

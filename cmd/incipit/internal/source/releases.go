@@ -73,6 +73,9 @@ func releaseOf(id prompt.ID, v prompt.Version, t gitrepo.TagObject) (registry.Re
 		Prompt: id, Version: v, Tag: id.Tag(v), Commit: t.Target, Digest: prompt.Visible(trailers[trailerDigest]),
 		Author: prompt.Visible(t.Tagger.String()), At: t.Tagger.At, Notes: prompt.Visible(withoutForm(subject)),
 	}
+	if t.Type != "commit" {
+		return r, fmt.Errorf("tag %s %w: it names a %s and not a commit", r.Tag, ErrForged, prompt.Clip(orNone(t.Type), 20))
+	}
 	if t.Name != r.Tag || trailers[trailerPrompt] != string(id) || trailers[trailerVersion] != v.String() || r.Digest == "" {
 		return r, fmt.Errorf("tag %s %w: its message names %s %s", r.Tag, ErrForged,
 			prompt.Visible(orNone(trailers[trailerPrompt])), prompt.Visible(orNone(trailers[trailerVersion])))
@@ -149,12 +152,18 @@ func (w *Workspace) readAt(ctx context.Context, id prompt.ID, commit string) (pr
 	if err != nil {
 		return prompt.Draft{}, "", err
 	}
+	return w.readFrom(ctx, tree, id, commit)
+}
+
+// readFrom is readAt, where the commit's tree is at hand.
+func (w *Workspace) readFrom(ctx context.Context, tree fs.FS, id prompt.ID, commit string) (prompt.Draft, string, error) {
 	d, findings, err := w.draft(ctx, tree, id, true)
 	if err != nil {
 		return d, "", err
 	}
 	for _, f := range findings {
-		if f.Code == "include" || f.Code == "missing-file" || f.Code == "json" || f.Code == "link" || f.Code == "too-large" {
+		switch f.Code {
+		case "include", "missing-file", "json", "link", "too-large", "not-a-file", "unreadable":
 			return d, "", fmt.Errorf("%s at %.12s: %s: %s", id, commit, f.Path, f.Message)
 		}
 	}

@@ -46,7 +46,7 @@ func TestConfigRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := parseConfig([]byte(tt.data))
+			_, err := ParseConfig([]byte(tt.data))
 			if !errors.Is(err, prompt.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want %q", err, tt.want)
 			}
@@ -55,7 +55,7 @@ func TestConfigRefuses(t *testing.T) {
 }
 
 func TestConfigDefaultsProtectProduction(t *testing.T) {
-	c, err := parseConfig(nil)
+	c, err := ParseConfig(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func FuzzParseConfig(f *testing.F) {
 	f.Add([]byte("prompts: prompts\nenvironments:\n  - name: dev\n"))
 	f.Add([]byte("a: &a [*a]\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		c, err := parseConfig(data)
+		c, err := ParseConfig(data)
 		if err == nil && (strings.HasPrefix(c.Prompts, "/") || strings.Contains(c.Prompts, "..")) {
 			t.Errorf("%q leaves the workspace", c.Prompts)
 		}

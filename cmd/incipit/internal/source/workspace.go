@@ -37,6 +37,11 @@ type Workspace struct {
 	root      *os.Root
 	completed bool // an interrupted change was, by us
 
+	// A server has no work tree: files are those of the commit head in bare.
+	bare *gitrepo.Repo
+	head string // "" before the first commit
+	tree fs.FS
+
 	mu      sync.Mutex
 	repo    *gitrepo.Repo    // discovered, once asked for
 	objects *gitrepo.Objects // started, once asked for
@@ -64,7 +69,7 @@ func Open(ctx context.Context, dir string, opts Options) (*Workspace, error) {
 		data, err := readAtMost(filepath.Join(d, ConfigFile), maxConfigBytes+1)
 		if err == nil {
 			w.Dir = d
-			if w.Config, err = parseConfig(data); err != nil {
+			if w.Config, err = ParseConfig(data); err != nil {
 				return nil, err
 			}
 			break
@@ -118,7 +123,10 @@ func (w *Workspace) Close() error {
 		err = w.objects.Close()
 		w.objects = nil
 	}
-	return errors.Join(err, w.root.Close())
+	if w.root != nil {
+		err = errors.Join(err, w.root.Close())
+	}
+	return err
 }
 
 // Git is the repository that the workspace lies in.
@@ -144,12 +152,26 @@ func (w *Workspace) reader(ctx context.Context) (*gitrepo.Objects, error) {
 	if w.objects != nil {
 		return w.objects, nil
 	}
-	w.objects = gitrepo.At(w.Dir).Objects(context.WithoutCancel(ctx))
+	w.objects = w.place().Objects(context.WithoutCancel(ctx))
 	return w.objects, nil
 }
 
-// Files is the work tree, below the workspace.
-func (w *Workspace) Files() fs.FS { return worktree{w.root, w.Dir} }
+// place is where objects are read.
+func (w *Workspace) place() *gitrepo.Repo {
+	if w.bare != nil {
+		return w.bare
+	}
+	return gitrepo.At(w.Dir)
+}
+
+// Files is the work tree, below the workspace. In a bare repository it is the
+// commit that the workspace was opened at.
+func (w *Workspace) Files() fs.FS {
+	if w.bare != nil {
+		return w.tree
+	}
+	return worktree{w.root, w.Dir}
+}
 
 // at is the tree of a commit or tag, below the workspace.
 func (w *Workspace) at(ctx context.Context, rev string) (fs.FS, error) {
@@ -157,7 +179,11 @@ func (w *Workspace) at(ctx context.Context, rev string) (fs.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gitrepo.At(w.Dir).Tree(o, rev), nil
+	tree := w.place().Tree(o, rev)
+	if w.bare != nil { // releases alone are read there, and anyone may push what looks like one
+		tree.AtMost(maxReleaseFile)
+	}
+	return tree, nil
 }
 
 func (w *Workspace) timestamp() string { return w.now().UTC().Format(time.RFC3339) }

@@ -1,0 +1,172 @@
+package gitrepo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// ErrMoved means that the remote's branch is not where it was seen: fetch, and
+// try again.
+var ErrMoved = errors.New("the branch was moved meanwhile")
+
+// A FileCommit is a commit that differs from its parent in one file.
+type FileCommit struct {
+	Branch  string
+	Parent  string // a commit's id; "" before the first
+	Path    string // from the top of the repository
+	Data    []byte
+	Message string
+	By      Signature // author and committer
+}
+
+// PushFile makes a commit in a bare clone, without a work tree, and moves the
+// remote's branch to it if it still is where the parent says. It reports
+// ErrMoved if it is not, registry.ErrForbidden if the remote refuses, with its
+// reason, and registry.ErrUnavailable if it cannot be reached.
+func (r *Repo) PushFile(ctx context.Context, c FileCommit) (commit string, err error) {
+	ref := "refs/heads/" + c.Branch
+	if err := checkRev(c.Path); err != nil {
+		return "", err
+	}
+	err = r.exclusively(ctx, func(r *Repo) error {
+		if err := r.sweep(); err != nil {
+			return err
+		}
+		if commit, err = r.commitFile(ctx, c); err != nil {
+			return err
+		}
+		// The lease makes it a compare-and-set: without it, a branch that was
+		// taken back to an older commit would be brought forward again.
+		out, err := r.talk(ctx, "push", "--quiet", "--porcelain", "--no-verify", "--no-recurse-submodules", "--force-with-lease="+ref+":"+c.Parent,
+			"--end-of-options", r.remote.URL.text, commit+":"+ref)
+		if err != nil {
+			return r.remote.explainPush(err, string(out), c.Branch)
+		}
+		// What the next fetch would find. If somebody moved it meanwhile, that
+		// will put it right, too.
+		_, err = r.run(ctx, nil, "update-ref", "-m", "incipit: mirror", ref, commit, orZero(c.Parent, commit))
+		if _, ok := errors.AsType[*CommandError](err); ok {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return commit, nil
+}
+
+// orZero is the id that stands for nothing, where there is none.
+func orZero(id, like string) string {
+	if id == "" {
+		return strings.Repeat("0", len(like))
+	}
+	return id
+}
+
+func (r *Repo) commitFile(ctx context.Context, c FileCommit) (string, error) {
+	index := filepath.Join(r.StateDir(), "index")
+	forget := func() error {
+		for _, name := range []string{index, index + ".lock"} {
+			if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := forget(); err != nil {
+		return "", err
+	}
+	when := fmt.Sprintf("%d +0000", c.By.At.Unix())
+	step := func(stdin []byte, args ...string) (string, error) {
+		cmd, err := r.command(ctx, args...)
+		if err != nil {
+			return "", err
+		}
+		cmd.Env = append(cmd.Env, "GIT_INDEX_FILE="+index,
+			"GIT_AUTHOR_NAME="+c.By.Name, "GIT_AUTHOR_EMAIL="+c.By.Mail, "GIT_AUTHOR_DATE="+when,
+			"GIT_COMMITTER_NAME="+c.By.Name, "GIT_COMMITTER_EMAIL="+c.By.Mail, "GIT_COMMITTER_DATE="+when)
+		stderr := &tail{limit: 16 << 10}
+		cmd.Stderr = stderr
+		out, err := wait(ctx, cmd, stdin, args, stderr)
+		return strings.TrimSpace(string(out)), err
+	}
+	blob, err := step(c.Data, "hash-object", "-w", "--stdin", "--no-filters")
+	if err != nil {
+		return "", err
+	}
+	commit := []string{"commit-tree"}
+	if c.Parent != "" {
+		if _, err := step(nil, "read-tree", "--end-of-options", c.Parent); err != nil {
+			return "", err
+		}
+		commit = append(commit, "-p", c.Parent)
+	}
+	if _, err := step(nil, "update-index", "--add", "--cacheinfo", "100644,"+blob+","+c.Path); err != nil {
+		return "", err
+	}
+	tree, err := step(nil, "write-tree")
+	if err != nil {
+		return "", err
+	}
+	id, err := step([]byte(c.Message), append(commit, "-F", "-", tree)...)
+	return id, errors.Join(err, forget())
+}
+
+// explainPush tells a branch that moved from a remote that refuses. A line of
+// the output is "!", tab, "from:to", tab, "[remote rejected] (the reason)".
+func (rem *Remote) explainPush(err error, out, branch string) error {
+	failed, ok := errors.AsType[*CommandError](err)
+	if !ok {
+		return err
+	}
+	summary := ""
+	for line := range strings.SplitSeq(out, "\n") {
+		if f := strings.SplitN(line, "\t", 3); len(f) == 3 && f[0] == "!" {
+			summary = f[2]
+		}
+	}
+	if summary == "" {
+		return rem.explain(err)
+	}
+	for _, moved := range []string{"stale info", "fetch first", "non-fast-forward", "cannot lock ref", "failed to update ref", "incorrect old value", "reference already exists"} {
+		if strings.Contains(summary, moved) {
+			return fmt.Errorf("%w: %s of %s: %s", ErrMoved, branch, rem.URL, prompt.Clip(summary, 200))
+		}
+	}
+	reason := prompt.Clip(summary, 200)
+	var said []string
+	for line := range strings.SplitSeq(failed.Stderr, "\n") {
+		if s, ok := strings.CutPrefix(strings.TrimSpace(line), "remote: "); ok && strings.TrimSpace(s) != "" {
+			said = append(said, strings.TrimSpace(s))
+		}
+	}
+	if len(said) > 0 {
+		reason += ": " + prompt.Clip(strings.Join(said, "; "), 400)
+	}
+	fix := "let the server's account push to " + branch + ", or name another branch"
+	if strings.Contains(summary, "currently checked out") {
+		fix = "give the server a bare repository: nobody may push to a branch that is checked out"
+	}
+	return registry.WithFix(registry.Errorf(registry.ErrForbidden, "%s refuses a push to %s: %s", rem.URL, branch, reason), "%s", fix)
+}
+
+// ParseIdentity reads "Name <mail>", and reports whether git would keep both
+// as they are.
+func ParseIdentity(s string) (Signature, bool) {
+	name, mail, ok := strings.Cut(strings.TrimSuffix(s, ">"), " <")
+	crud := func(s string) bool {
+		return s == "" || len(s) > 200 || strings.ContainsAny(s, "<>\n\r\x00") || prompt.Visible(s) != s || strings.Trim(s, " .,:;\"\\'") != s
+	}
+	if !ok || !strings.HasSuffix(s, ">") || crud(name) || crud(mail) || strings.Contains(mail, " ") {
+		return Signature{}, false
+	}
+	return Signature{Name: name, Mail: mail}, true
+}

@@ -21,8 +21,12 @@ func TestMain(m *testing.M) {
 }
 
 // scriptClock is the moment that a script says it is, for git and for us: what
-// is printed is the same each time.
+// is printed is the same each time. A server, which has deadlines, is started
+// without one and lives in real time.
 func scriptClock() time.Time {
+	if os.Getenv("NOW") == "" {
+		return time.Now()
+	}
 	now, err := time.Parse(time.RFC3339, os.Getenv("NOW"))
 	if err != nil {
 		panic(err)

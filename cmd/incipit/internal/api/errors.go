@@ -1,10 +1,12 @@
 // Package api is how errors and answers cross a boundary: the one table of
-// sentinel, code and exit status.
+// sentinel, code, HTTP status and exit status, the bodies of requests and
+// answers, and the client of a server.
 package api
 
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -25,24 +27,25 @@ const (
 	Interrupted = 130
 )
 
-// A row ties a sentinel to its code and its exit status.
+// A row ties a sentinel to its code, its exit status and its HTTP status.
 type row struct {
 	err    error
 	code   string
 	status int
+	http   int
 }
 
 // table is in order of precedence: an error may wrap more than one sentinel.
 func table() []row {
 	return []row{
-		{context.Canceled, "interrupted", Interrupted},
-		{registry.ErrUnconfirmed, "unconfirmed", Unconfirmed},
-		{registry.ErrConflict, "conflict", Conflict},
-		{registry.ErrForbidden, "forbidden", Forbidden},
-		{registry.ErrGate, "gate", Gate},
-		{registry.ErrUnavailable, "unavailable", Unavailable},
-		{prompt.ErrInvalid, "invalid", Invalid},
-		{registry.ErrNotFound, "not-found", Failure},
+		{context.Canceled, "interrupted", Interrupted, 499},
+		{registry.ErrUnconfirmed, "unconfirmed", Unconfirmed, http.StatusPreconditionRequired},
+		{registry.ErrConflict, "conflict", Conflict, http.StatusConflict},
+		{registry.ErrForbidden, "forbidden", Forbidden, http.StatusForbidden},
+		{registry.ErrGate, "gate", Gate, http.StatusUnprocessableEntity},
+		{registry.ErrUnavailable, "unavailable", Unavailable, http.StatusServiceUnavailable},
+		{prompt.ErrInvalid, "invalid", Invalid, http.StatusBadRequest},
+		{registry.ErrNotFound, "not-found", Failure, http.StatusNotFound},
 	}
 }
 
@@ -67,4 +70,24 @@ func ExitStatus(err error) int {
 		}
 	}
 	return Failure
+}
+
+// Sentinel is the error that a code stands for, nil for an unknown one.
+func Sentinel(code string) error {
+	for _, r := range table() {
+		if r.code == code {
+			return r.err
+		}
+	}
+	return nil
+}
+
+// HTTPStatus is the status that an error is answered with.
+func HTTPStatus(err error) int {
+	for _, r := range table() {
+		if errors.Is(err, r.err) {
+			return r.http
+		}
+	}
+	return http.StatusInternalServerError
 }

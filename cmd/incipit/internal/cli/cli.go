@@ -23,7 +23,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -44,7 +43,7 @@ func Main(args []string, std Streams, environ []string, now func() time.Time) in
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	e := &env{
-		in: std.In, now: now,
+		in: std.In, now: now, environ: environ,
 		stdout:  colorprofile.NewWriter(std.Out, environ),
 		stderr:  colorprofile.NewWriter(std.Err, environ),
 		rawOut:  std.Out,
@@ -89,13 +88,16 @@ type env struct {
 	outTTY  bool
 	talkTTY bool // a person can be asked
 	now     func() time.Time
+	environ []string
 
 	dir     string
+	server  string // where the registry is; "" is the workspace, or what it says
 	json    string // "" for people, "*" for all fields, else a list of them
 	quiet   bool
 	started bool // flags and arguments were in order
 
-	ws *source.Workspace
+	ws  *source.Workspace
+	far *api.Client // once it was found that the registry is a server's
 }
 
 // workspace opens the workspace, once.
@@ -110,15 +112,6 @@ func (e *env) workspace(ctx context.Context) (*source.Workspace, error) {
 
 func (e *env) options() source.Options {
 	return source.Options{Now: e.now, Notify: func(s string) { e.talk("%s", s) }}
-}
-
-// service is the backend of the commands that read or change what runs.
-func (e *env) service(ctx context.Context) (*lifecycle.Service, error) {
-	ws, err := e.workspace(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return lifecycle.New(lifecycle.Config{Workspace: ws, Now: e.now}), nil
 }
 
 // talk tells the person something that is no result.
@@ -152,6 +145,7 @@ func newRoot(e *env) *cobra.Command {
 	flags.StringVarP(&e.dir, "directory", "C", ".", "work in `DIR`")
 	flags.StringVar(&e.json, "json", "", "print JSON, or only some `FIELDS` of it: --json=version,digest")
 	flags.Lookup("json").NoOptDefVal = "*"
+	flags.StringVar(&e.server, "server", e.getenv("INCIPIT_SERVER"), "use the registry of the server at `URL`")
 	flags.BoolVarP(&e.quiet, "quiet", "q", false, "print results and errors alone")
 	root.SetFlagErrorFunc(suggestFlag)
 	root.Version = programVersion()
@@ -164,7 +158,8 @@ func newRoot(e *env) *cobra.Command {
 	}{
 		{"write", "Write prompts:", []*cobra.Command{initCommand(e), newCommand(e), validateCommand(e), statusCommand(e), diffCommand(e), showCommand(e), blameCommand(e)}},
 		{"release", "Release them:", []*cobra.Command{releaseCommand(e), bumpCommand(e), publishCommand(e), logCommand(e), verifyCommand(e)}},
-		{"run", "Run them:", []*cobra.Command{listCommand(e), planCommand(e), applyCommand(e), deployCommand(e), shiftCommand(e), promoteCommand(e), rollbackCommand(e), historyCommand(e), resolveCommand(e)}},
+		{"run", "Run them:", []*cobra.Command{listCommand(e), planCommand(e), applyCommand(e), deployCommand(e), shiftCommand(e), promoteCommand(e), rollbackCommand(e), retireCommand(e), historyCommand(e), resolveCommand(e)}},
+		{"serve", "Serve many:", []*cobra.Command{serveCommand(e), adminCommand(e), loginCommand(e), logoutCommand(e), approveCommand(e), evidenceCommand(e), syncCommand(e), auditCommand(e), backupCommand(e), restoreCommand(e), bundleCommand(e)}},
 		{"keep", "Keep house:", []*cobra.Command{registryCommand(e), doctorCommand(e), completionCommand(e), versionCommand(e)}},
 	} {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})

@@ -65,23 +65,34 @@ func completeRefs(e *env) completer {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		ws, err := e.workspace(cmd.Context())
+		svc, err := e.service(cmd.Context())
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		versions, err := ws.Versions(cmd.Context(), id)
+		releases, err := svc.Releases(cmd.Context(), id)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var out []string
-		for _, v := range versions {
-			out = append(out, id.Tag(v))
+		for _, r := range releases {
+			out = append(out, r.Tag)
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
 	}
 }
 
 func ids(ctx context.Context, e *env) []string {
+	if far, err := e.remote(ctx); err == nil && far != nil {
+		rows, err := far.List(ctx, "")
+		if err != nil {
+			return nil
+		}
+		out := make([]string, len(rows))
+		for i, r := range rows {
+			out[i] = string(r.Prompt)
+		}
+		return out
+	}
 	ws, err := e.workspace(ctx)
 	if err != nil {
 		return nil
@@ -98,12 +109,16 @@ func ids(ctx context.Context, e *env) []string {
 }
 
 func completeEnvironments(ctx context.Context, e *env) []string {
-	ws, err := e.workspace(ctx)
+	svc, err := e.service(ctx)
+	if err != nil {
+		return nil
+	}
+	envs, err := svc.Environments(ctx)
 	if err != nil {
 		return nil
 	}
 	var out []string
-	for _, env := range ws.Config.Environments {
+	for _, env := range envs {
 		out = append(out, env.Name)
 	}
 	return out

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // confirm asks a person at a terminal to type the name of a protected
 // environment, after showing what would happen. Anywhere else the flag must be
 // given, and nothing waits.
-func (e *env) confirm(ctx context.Context, svc *lifecycle.Service, req *lifecycle.Request) error {
+func (e *env) confirm(ctx context.Context, svc backend, req *registry.Request) error {
 	if req.Confirm != "" || !e.talkTTY {
 		return nil
 	}

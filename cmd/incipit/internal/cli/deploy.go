@@ -2,13 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -34,8 +34,8 @@ func (f *changeFlags) add(cmd *cobra.Command, e *env) {
 	fl.Int64Var(&f.revision, "revision", -1, "fail if the environment is no longer at this `REVISION`")
 }
 
-func (f *changeFlags) request(action registry.Action, id prompt.ID) lifecycle.Request {
-	req := lifecycle.Request{Action: action, Prompt: id, Environment: f.environment, Reason: strings.TrimSpace(f.reason), Confirm: f.confirm}
+func (f *changeFlags) request(action registry.Action, id prompt.ID) registry.Request {
+	req := registry.Request{Action: action, Prompt: id, Environment: f.environment, Reason: strings.TrimSpace(f.reason), Confirm: f.confirm}
 	if f.revision >= 0 {
 		req.Revision = &f.revision
 	}
@@ -48,6 +48,7 @@ type deployFlags struct {
 	blueGreen bool
 	bucketing string
 	supersede bool
+	clear     bool
 }
 
 func (f *deployFlags) add(cmd *cobra.Command) {
@@ -56,11 +57,12 @@ func (f *deployFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.blueGreen, "blue-green", false, "load it beside the running release, at 0 %; shift and promote move the subjects")
 	fl.StringVar(&f.bucketing, "bucketing", "", "the `ALGORITHM` that chooses subjects: fnv1a-fmix32 or md5-100")
 	fl.BoolVar(&f.supersede, "supersede", false, "replace a rollout that is open")
+	fl.BoolVar(&f.clear, "clear-quarantine", false, "deploy it although it was rolled back here")
 	cmd.MarkFlagsMutuallyExclusive("canary", "blue-green")
 }
 
-func (f *deployFlags) fill(req *lifecycle.Request, e *env) (err error) {
-	req.Strategy, req.Supersede = registry.Full, f.supersede
+func (f *deployFlags) fill(req *registry.Request) (err error) {
+	req.Strategy, req.Supersede, req.Quarantined = registry.Full, f.supersede, f.clear
 	switch {
 	case f.canary != "":
 		req.Strategy = registry.Canary
@@ -74,7 +76,6 @@ func (f *deployFlags) fill(req *lifecycle.Request, e *env) (err error) {
 	default:
 		return nil
 	}
-	req.Bucketing = e.ws.Config.Bucketing
 	if f.bucketing != "" {
 		req.Bucketing, err = registry.ParseBucketing(f.bucketing)
 	}
@@ -109,28 +110,29 @@ func deployCommand(e *env) *cobra.Command {
 	return cmd
 }
 
-func deployRequest(ctx context.Context, e *env, ref string, c *changeFlags, d *deployFlags) (lifecycle.Request, error) {
+func deployRequest(ctx context.Context, e *env, ref string, c *changeFlags, d *deployFlags) (registry.Request, error) {
 	id, version, err := parseRef(ref)
 	if err != nil {
-		return lifecycle.Request{}, err
-	}
-	if _, err := e.workspace(ctx); err != nil {
-		return lifecycle.Request{}, err
+		return registry.Request{}, err
 	}
 	if version == "" {
-		versions, err := e.ws.Versions(ctx, id)
+		svc, err := e.service(ctx)
 		if err != nil {
-			return lifecycle.Request{}, err
+			return registry.Request{}, err
+		}
+		releases, err := svc.Releases(ctx, id)
+		if err != nil {
+			return registry.Request{}, err
 		}
 		fix := fmt.Sprintf("incipit log %s lists its releases", id)
-		if n := len(versions); n > 0 {
-			fix = fmt.Sprintf("incipit deploy %s --env %s", id.Tag(versions[n-1]), c.environment)
+		if n := len(releases); n > 0 {
+			fix = fmt.Sprintf("incipit deploy %s --env %s", releases[n-1].Tag, c.environment)
 		}
-		return lifecycle.Request{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "which version of %s?", id), "%s", fix)
+		return registry.Request{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "which version of %s?", id), "%s", fix)
 	}
 	req := c.request(registry.Deploy, id)
 	req.Version = version
-	return req, d.fill(&req, e)
+	return req, d.fill(&req)
 }
 
 func shiftCommand(e *env) *cobra.Command {
@@ -179,8 +181,10 @@ func promoteCommand(e *env) *cobra.Command {
 
 func rollbackCommand(e *env) *cobra.Command {
 	var (
-		c  changeFlags
-		to string
+		c     changeFlags
+		f     storeFlags
+		to    string
+		local bool
 	)
 	cmd := &cobra.Command{
 		Use:   "rollback ID --env ENV [--to VERSION]",
@@ -188,8 +192,11 @@ func rollbackCommand(e *env) *cobra.Command {
 		Long: "rollback closes an open rollout and gives the stable release to everybody, or\n" +
 			"goes back to the release that ran before the current one; --to names another\n" +
 			"that ran here. It prints the command that undoes it. Repeated, it stays where\n" +
-			"it went.",
-		Example:           examples("incipit rollback customer-support --env staging", "incipit rollback customer-support --env production --to 1.0.0 --confirm production --reason \"wrong tone\""),
+			"it went.\n\n" +
+			"When the server cannot be reached, --local writes into its database itself; a\n" +
+			"server that still runs sees it within a second.",
+		Example: examples("incipit rollback customer-support --env staging", "incipit rollback customer-support --env production --to 1.0.0 --confirm production --reason \"wrong tone\"",
+			"incipit rollback customer-support --env production --confirm production --reason outage --local --data /var/lib/incipit"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeIDs(e),
 		RunE: withID(func(ctx context.Context, id prompt.ID) error {
@@ -200,19 +207,56 @@ func rollbackCommand(e *env) *cobra.Command {
 			}
 			req := c.request(registry.Rollback, id)
 			req.Version = to
+			if local {
+				return runLocally(ctx, e, &f, req, c.dryRun)
+			}
 			return runChange(ctx, e, req, c.dryRun)
 		}),
 	}
 	c.add(cmd, e)
+	f.add(cmd, e)
 	cmd.Flags().StringVar(&to, "to", "", "the `VERSION` to go back to")
+	cmd.Flags().BoolVar(&local, "local", false, "write into the server's database, with --data or --database")
 	return cmd
 }
 
-func runChange(ctx context.Context, e *env, req lifecycle.Request, dryRun bool) error {
+func retireCommand(e *env) *cobra.Command {
+	var c changeFlags
+	cmd := &cobra.Command{
+		Use:   "retire ID --env ENV",
+		Short: "Take a prompt out of an environment",
+		Long: "retire ends what runs of a prompt in an environment. Applications are told, and\n" +
+			"fall back to the bundle that is built into them, or fail. The history is kept.",
+		Example:           examples("incipit retire customer-support --env staging", "incipit retire customer-support --env production --confirm production --reason \"replaced by support-v2\""),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: completeIDs(e),
+		RunE: withID(func(ctx context.Context, id prompt.ID) error {
+			return runChange(ctx, e, c.request(registry.Retire, id), c.dryRun)
+		}),
+	}
+	c.add(cmd, e)
+	return cmd
+}
+
+func runChange(ctx context.Context, e *env, req registry.Request, dryRun bool) error {
 	svc, err := e.service(ctx)
 	if err != nil {
 		return err
 	}
+	return makeChange(ctx, e, svc, req, dryRun)
+}
+
+// runLocally makes a change in the database of a server, without the server.
+func runLocally(ctx context.Context, e *env, f *storeFlags, req registry.Request, dryRun bool) (err error) {
+	svc, store, err := e.local(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	return makeChange(e.atHand(ctx), e, svc, req, dryRun)
+}
+
+func makeChange(ctx context.Context, e *env, svc backend, req registry.Request, dryRun bool) error {
 	if dryRun {
 		p, err := svc.Plan(ctx, req)
 		if err != nil {
@@ -230,13 +274,15 @@ func runChange(ctx context.Context, e *env, req lifecycle.Request, dryRun bool) 
 	return e.emit(r, func(w io.Writer) { printReceipt(w, e, r) })
 }
 
-func printReceipt(w io.Writer, e *env, r *lifecycle.Receipt) {
+func printReceipt(w io.Writer, e *env, r *registry.Receipt) {
 	if r.Already != "" {
 		fmt.Fprintf(w, "%s\n", r.Already)
 		return
 	}
 	d := r.Deployment
 	switch {
+	case d.Action == registry.Retire:
+		fmt.Fprintf(w, "%s runs no more in %s (deployment %d)\n", r.Prompt, r.Environment, d.Seq)
 	case d.Rollout != nil:
 		c := d.Rollout.Candidate()
 		fmt.Fprintf(w, "%s@%s has %s of the subjects in %s, %s the rest (deployment %d)\n", r.Prompt, c.Version, c.Share(), r.Environment, d.Version, d.Seq)

@@ -74,7 +74,7 @@ func describeDeployment(d registry.Deployment) string {
 		c := d.Rollout.Candidate()
 		return fmt.Sprintf("%s %s → %s at %s", d.Action, d.Version, c.Version, c.Share())
 	}
-	if d.From == "" || d.From == d.Version.String() {
+	if d.Action == registry.Retire || d.From == "" || d.From == d.Version.String() {
 		return fmt.Sprintf("%s %s", d.Action, d.Version)
 	}
 	return fmt.Sprintf("%s %s → %s", d.Action, d.From, d.Version)

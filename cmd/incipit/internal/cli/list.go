@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 func listCommand(e *env) *cobra.Command {
@@ -33,6 +33,10 @@ func runList(ctx context.Context, e *env, environment string) error {
 	if err != nil {
 		return err
 	}
+	envs, err := svc.Environments(ctx)
+	if err != nil {
+		return err
+	}
 	return e.emit(rows, func(w io.Writer) {
 		if len(rows) == 0 {
 			e.talk("%s", emptyList(environment))
@@ -40,7 +44,7 @@ func runList(ctx context.Context, e *env, environment string) error {
 		}
 		head := []string{"PROMPT", "RELEASED"}
 		var names []string
-		for _, env := range e.ws.Config.Environments {
+		for _, env := range envs {
 			if environment == "" || env.Name == environment {
 				names = append(names, env.Name)
 				head = append(head, strings.ToUpper(env.Name))
@@ -66,7 +70,7 @@ func emptyList(environment string) string {
 }
 
 // runningCell is "1.3.1", and "1.3.1 → 1.3.2 5 %" during a rollout.
-func runningCell(r lifecycle.Running) string {
+func runningCell(r registry.Running) string {
 	if r.Candidate == "" {
 		return r.Version
 	}

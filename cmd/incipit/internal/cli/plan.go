@@ -12,7 +12,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 	"github.com/incipit-dev/incipit/internal/strictjson"
@@ -52,11 +51,11 @@ func planCommand(e *env) *cobra.Command {
 
 // A deployPlan is a plan with what changes in words.
 type deployPlan struct {
-	*lifecycle.Plan
+	*registry.Plan
 	Diff *comparison `json:"diff,omitempty"`
 }
 
-func runPlan(ctx context.Context, e *env, req lifecycle.Request, out string) error {
+func runPlan(ctx context.Context, e *env, req registry.Request, out string) error {
 	svc, err := e.service(ctx)
 	if err != nil {
 		return err
@@ -103,7 +102,7 @@ func runPlan(ctx context.Context, e *env, req lifecycle.Request, out string) err
 }
 
 // deployLine is the command that makes the plan happen.
-func deployLine(p *lifecycle.Plan) string {
+func deployLine(p *registry.Plan) string {
 	line := fmt.Sprintf("incipit deploy %s@%s --env %s", p.Prompt, p.Version, p.Environment)
 	switch p.Strategy {
 	case registry.Canary:
@@ -124,14 +123,14 @@ func deployLine(p *lifecycle.Plan) string {
 	return line + confirmHint(p)
 }
 
-func confirmHint(p *lifecycle.Plan) string {
+func confirmHint(p *registry.Plan) string {
 	if p.Protected {
 		return " --confirm " + p.Environment
 	}
 	return ""
 }
 
-func printPlan(w io.Writer, p *lifecycle.Plan) {
+func printPlan(w io.Writer, p *registry.Plan) {
 	from := p.From
 	if from == "" {
 		from = "nothing"
@@ -140,7 +139,11 @@ func printPlan(w io.Writer, p *lifecycle.Plan) {
 	if p.Protected {
 		protected = " (protected)"
 	}
-	fmt.Fprintf(w, "%s %s in %s%s: %s → %s\n", p.Action, p.Prompt, p.Environment, protected, from, p.To)
+	to := p.To.String()
+	if p.Action == registry.Retire {
+		to = "nothing"
+	}
+	fmt.Fprintf(w, "%s %s in %s%s: %s → %s\n", p.Action, p.Prompt, p.Environment, protected, from, to)
 	if p.Already != "" {
 		fmt.Fprintf(w, "  %s; nothing would change\n", p.Already)
 		return
@@ -151,6 +154,9 @@ func printPlan(w io.Writer, p *lifecycle.Plan) {
 			mark = red("fail")
 		}
 		fmt.Fprintf(w, "  %s %s\n", mark, prompt.Visible(c.Name))
+		if c.Fix != "" {
+			fmt.Fprintf(w, "       %s\n", faint("try: "+prompt.Visible(c.Fix)))
+		}
 	}
 	fmt.Fprintf(w, "  who moves: %s\n", p.Moves)
 	if r := p.Deployment.Rollout; r != nil {
@@ -218,7 +224,7 @@ func runApply(ctx context.Context, e *env, file, confirm string, dryRun bool) er
 }
 
 // readPlan reads what plan --out wrote, at most a few megabytes of it.
-func readPlan(file string) (*lifecycle.Plan, error) {
+func readPlan(file string) (*registry.Plan, error) {
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, err
@@ -229,7 +235,7 @@ func readPlan(file string) (*lifecycle.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	bad := func(err error) (*lifecycle.Plan, error) {
+	bad := func(err error) (*registry.Plan, error) {
 		return nil, registry.WithFix(fmt.Errorf("%s is %w as a plan: %w", prompt.Visible(file), prompt.ErrInvalid, err), "make it with incipit plan … --out %s", prompt.Visible(file))
 	}
 	if len(data) > limit {
@@ -238,7 +244,7 @@ func readPlan(file string) (*lifecycle.Plan, error) {
 	if err := strictjson.Check(data); err != nil {
 		return bad(err)
 	}
-	var p lifecycle.Plan
+	var p registry.Plan
 	if err := json.NewDecoder(bytes.NewReader(data)).Decode(&p); err != nil {
 		return bad(err)
 	}

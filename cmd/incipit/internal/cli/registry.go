@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -63,16 +63,20 @@ func registryCommand(e *env) *cobra.Command {
 }
 
 func runRegistryExport(ctx context.Context, e *env, plain bool) error {
-	ws, err := e.workspace(ctx)
+	svc, err := e.service(ctx)
 	if err != nil {
 		return err
 	}
-	reg, err := ws.Registry()
+	data, err := svc.Export(ctx)
 	if err != nil {
 		return err
 	}
 	if !plain {
-		return e.writeJSON(reg.Bytes())
+		return e.writeJSON(data)
+	}
+	reg, err := source.ParseRegistry(data, "registry.json")
+	if err != nil {
+		return err
 	}
 	out, err := reg.Plain()
 	if err != nil {
@@ -104,18 +108,18 @@ func runRegistryImport(ctx context.Context, e *env, name string, confirm []strin
 	if err != nil {
 		return err
 	}
-	ids, commit, err := svc.Import(ctx, lifecycle.ImportRequest{Name: name, Data: data, Confirm: confirm, DryRun: dryRun})
+	got, err := svc.Import(ctx, registry.ImportRequest{Name: name, Data: data, Confirm: confirm, DryRun: dryRun})
 	if err != nil {
 		return err
 	}
-	return e.emit(map[string]any{"prompts": nonNil(ids), "commit": commit}, func(w io.Writer) {
+	return e.emit(got, func(w io.Writer) {
 		switch {
-		case len(ids) == 0:
+		case len(got.Prompts) == 0:
 			fmt.Fprintln(w, "the registry has all of it already")
 		case dryRun:
-			fmt.Fprintf(w, "would import %s\n", count(len(ids), "prompt"))
+			fmt.Fprintf(w, "would import %s\n", count(len(got.Prompts), "prompt"))
 		default:
-			fmt.Fprintf(w, "imported %s, commit %.12s\n", count(len(ids), "prompt"), commit)
+			fmt.Fprintf(w, "imported %s, commit %.12s\n", count(len(got.Prompts), "prompt"), got.Commit)
 		}
 	})
 }

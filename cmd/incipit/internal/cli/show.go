@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -52,15 +53,16 @@ func runShow(ctx context.Context, e *env, id prompt.ID, version string) error {
 
 // read reads a release, or the draft of the work tree if version is "".
 func (e *env) read(ctx context.Context, id prompt.ID, version string) (*shown, error) {
-	ws, err := e.workspace(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var (
 		d   prompt.Draft
 		rel *registry.Release
+		err error
 	)
 	if version == "" {
+		var ws *source.Workspace
+		if ws, err = e.workspace(ctx); err != nil {
+			return nil, err
+		}
 		var findings []prompt.Finding
 		if d, findings, err = ws.Draft(ctx, id); err != nil {
 			return nil, err
@@ -73,11 +75,15 @@ func (e *env) read(ctx context.Context, id prompt.ID, version string) (*shown, e
 		if err != nil {
 			return nil, err
 		}
-		r, err := ws.ReleaseOf(ctx, id, v)
+		svc, err := e.service(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if d, err = ws.Released(ctx, r); err != nil {
+		r, err := svc.Release(ctx, id, v)
+		if err != nil {
+			return nil, err
+		}
+		if d, err = svc.Released(ctx, r); err != nil {
 			return nil, err
 		}
 		rel = &r
@@ -159,15 +165,19 @@ func logCommand(e *env) *cobra.Command {
 }
 
 func runLog(ctx context.Context, e *env, id prompt.ID) error {
-	ws, err := e.workspace(ctx)
+	svc, err := e.service(ctx)
 	if err != nil {
 		return err
 	}
-	releases, err := ws.Releases(ctx, id)
+	releases, err := svc.Releases(ctx, id)
 	if err != nil {
 		return err
 	}
 	if len(releases) == 0 {
+		ws, err := e.workspace(ctx)
+		if err != nil {
+			return err
+		}
 		if _, _, err := ws.Draft(ctx, id); err != nil {
 			return err
 		}

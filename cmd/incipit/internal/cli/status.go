@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -39,11 +39,11 @@ func statusCommand(e *env) *cobra.Command {
 // runHome is incipit without a command: where things stand, or how to begin.
 func runHome(cmd *cobra.Command, e *env) error {
 	_, err := e.workspace(cmd.Context())
-	if errors.Is(err, source.ErrNoWorkspace) {
+	if errors.Is(err, source.ErrNoWorkspace) && e.server == "" {
 		e.talk("Incipit is release engineering for prompts. There are none here yet.\n\n  incipit init my-prompts   make a repository with two prompts to start from\n  incipit help              show every command")
 		return nil
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, source.ErrNoWorkspace) {
 		return err
 	}
 	return runStatus(cmd.Context(), e)
@@ -61,7 +61,7 @@ type statusReport struct {
 type rolloutRow struct {
 	Prompt      prompt.ID `json:"prompt"`
 	Environment string    `json:"environment"`
-	lifecycle.Running
+	registry.Running
 }
 
 func runStatus(ctx context.Context, e *env) error {
@@ -69,12 +69,46 @@ func runStatus(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	r := statusReport{Rollouts: []rolloutRow{}, Uncommitted: []string{}}
-	if r.Prompts, err = e.ws.Standings(ctx); err != nil {
-		return err
-	}
 	rows, err := svc.List(ctx, "")
 	if err != nil {
+		return err
+	}
+	envs, err := svc.Environments(ctx)
+	if err != nil {
+		return err
+	}
+	r := statusReport{Prompts: []source.Standing{}, Rollouts: []rolloutRow{}, Uncommitted: []string{}}
+	_, err = e.workspace(ctx)
+	switch {
+	case errors.Is(err, source.ErrNoWorkspace) && e.far != nil:
+		for _, row := range rows { // what is released; there are no files to compare with
+			r.Prompts = append(r.Prompts, source.Standing{Prompt: row.Prompt, Version: row.Version, State: source.StateReleased})
+		}
+	case err != nil:
+		return err
+	default:
+		if err := e.workTree(ctx, &r); err != nil {
+			return err
+		}
+	}
+	deployed := false
+	for _, row := range rows {
+		for _, env := range envs {
+			if run, ok := row.Deployments[env.Name]; ok {
+				deployed = true
+				if run.Candidate != "" {
+					r.Rollouts = append(r.Rollouts, rolloutRow{row.Prompt, env.Name, run})
+				}
+			}
+		}
+	}
+	r.Next = nonNil(nextSteps(r, deployed, envs))
+	return e.emit(r, func(w io.Writer) { printStatus(w, r, rows, envs) })
+}
+
+// workTree adds how the files of the workspace stand.
+func (e *env) workTree(ctx context.Context, r *statusReport) (err error) {
+	if r.Prompts, err = e.ws.Standings(ctx); err != nil {
 		return err
 	}
 	files, err := e.ws.Uncommitted(ctx)
@@ -84,26 +118,14 @@ func runStatus(ctx context.Context, e *env) error {
 	for _, f := range files {
 		r.Uncommitted = append(r.Uncommitted, f.Path)
 	}
-	if r.Interrupted, err = e.ws.Interrupted(ctx); err != nil && !errors.Is(err, gitrepo.ErrNoRepository) {
-		return err
+	if r.Interrupted, err = e.ws.Interrupted(ctx); errors.Is(err, gitrepo.ErrNoRepository) {
+		err = nil
 	}
-	deployed := false
-	for _, row := range rows {
-		for _, env := range e.ws.Config.Environments {
-			if run, ok := row.Deployments[env.Name]; ok {
-				deployed = true
-				if run.Candidate != "" {
-					r.Rollouts = append(r.Rollouts, rolloutRow{row.Prompt, env.Name, run})
-				}
-			}
-		}
-	}
-	r.Next = nonNil(nextSteps(r, deployed, e.ws.Config))
-	return e.emit(r, func(w io.Writer) { printStatus(w, r, rows, e.ws.Config.Environments) })
+	return err
 }
 
-func printStatus(w io.Writer, r statusReport, rows []lifecycle.Row, envs []registry.Environment) {
-	runs := make(map[prompt.ID]lifecycle.Row, len(rows))
+func printStatus(w io.Writer, r statusReport, rows []registry.Row, envs []registry.Environment) {
+	runs := make(map[prompt.ID]registry.Row, len(rows))
 	for _, row := range rows {
 		runs[row.Prompt] = row
 	}
@@ -148,7 +170,7 @@ func printStatus(w io.Writer, r statusReport, rows []lifecycle.Row, envs []regis
 }
 
 // nextSteps is at most three commands that would bring things forward.
-func nextSteps(r statusReport, deployed bool, config source.Config) []string {
+func nextSteps(r statusReport, deployed bool, envs []registry.Environment) []string {
 	var next []string
 	add := func(format string, args ...any) {
 		if len(next) < 3 {
@@ -175,8 +197,8 @@ func nextSteps(r statusReport, deployed bool, config source.Config) []string {
 	}
 	for _, ro := range r.Rollouts {
 		confirm := ""
-		if env, err := config.Environment(ro.Environment); err == nil && env.Protected {
-			confirm = " --confirm " + env.Name
+		if i := slices.IndexFunc(envs, func(e registry.Environment) bool { return e.Name == ro.Environment }); i >= 0 && envs[i].Protected {
+			confirm = " --confirm " + ro.Environment
 		}
 		if ro.NextStep > 0 && ro.NextStep < registry.Scale {
 			add("incipit shift %s --env %s --to %s%s    # or rollback", ro.Prompt, ro.Environment, ro.NextStep.Number(), confirm)
@@ -184,10 +206,10 @@ func nextSteps(r statusReport, deployed bool, config source.Config) []string {
 			add("incipit promote %s --env %s%s    # or rollback", ro.Prompt, ro.Environment, confirm)
 		}
 	}
-	if !deployed && len(config.Environments) > 0 {
+	if !deployed && len(envs) > 0 {
 		for _, s := range r.Prompts {
 			if s.Version != "" && s.State != source.StateBumped && r.Interrupted == "" {
-				add("incipit deploy %s@%s --env %s", s.Prompt, s.Version, config.Environments[0].Name)
+				add("incipit deploy %s@%s --env %s", s.Prompt, s.Version, envs[0].Name)
 				break
 			}
 		}
@@ -208,15 +230,19 @@ func runStatusOf(ctx context.Context, e *env, id prompt.ID) error {
 	if err != nil {
 		return err
 	}
+	envs, err := svc.Environments(ctx)
+	if err != nil {
+		return err
+	}
 	for _, r := range rows {
 		if r.Prompt != id {
 			continue
 		}
 		return e.emit(r, func(w io.Writer) {
 			fmt.Fprintf(w, "%s  %s\n", bold(string(id)), prompt.Visible(orDash(r.Version)))
-			for i, env := range e.ws.Config.Environments {
+			for i, env := range envs {
 				branch := "├─"
-				if i == len(e.ws.Config.Environments)-1 {
+				if i == len(envs)-1 {
 					branch = "└─"
 				}
 				run, ok := r.Deployments[env.Name]

@@ -2,99 +2,94 @@ package lifecycle
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// A Receipt is a change that was made.
-type Receipt struct {
-	*Plan
-	Revision int64  `json:"revision"` // of the environment, after the change
-	Commit   string `json:"commit,omitempty"`
-}
-
 // Do plans a change and makes it.
-func (s *Service) Do(ctx context.Context, req Request) (*Receipt, error) {
+func (s *Service) Do(ctx context.Context, req registry.Request) (*registry.Receipt, error) {
 	return s.apply(ctx, req, nil)
 }
 
 // Apply makes a change that was planned before. It reports ErrConflict if what
 // runs, or what a version means, is not what the plan saw.
-func (s *Service) Apply(ctx context.Context, seen *Plan) (*Receipt, error) {
+func (s *Service) Apply(ctx context.Context, seen *registry.Plan) (*registry.Receipt, error) {
 	return s.apply(ctx, seen.Request, seen)
 }
 
-// Replan works a plan out again. It reports ErrConflict if it no longer holds.
-func (s *Service) Replan(ctx context.Context, seen *Plan) (*Plan, error) {
-	now, err := s.Plan(ctx, seen.Request)
+func (s *Service) apply(ctx context.Context, req registry.Request, seen *registry.Plan) (*registry.Receipt, error) {
+	by, err := s.config.Author(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return now, now.stale(seen)
-}
-
-func (s *Service) apply(ctx context.Context, req Request, seen *Plan) (*Receipt, error) {
-	if err := s.ws.Mend(ctx); err != nil {
-		return nil, err
-	}
-	// Planned once before the lock: most refusals need no lock, and a plan that
-	// is not confirmed must not wait for one.
-	first, err := s.Plan(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	if err := first.stale(seen); err != nil {
-		return nil, err
-	}
-	if first.Already != "" {
-		return &Receipt{Plan: first, Revision: first.SeenRev}, nil
-	}
-	if err := first.confirmed(); err != nil {
-		return nil, err
-	}
-	by, err := s.ws.Author(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var plan *Plan
-	commit, err := s.ws.UpdateRegistry(ctx, fmt.Sprintf("%s %s in %s", req.Action, req.Prompt, req.Environment), func(reg *source.Registry) (*source.Registry, string, error) {
-		st, err := s.state(reg, req.Prompt, req.Environment)
-		if err != nil {
-			return nil, "", err
-		}
-		if plan, err = s.plan(ctx, st, req); err != nil {
-			return nil, "", err
-		}
-		if err := plan.stale(first); err != nil {
-			return nil, "", err
-		}
-		d := &plan.Deployment
-		d.At, d.By = s.now().UTC(), by
-		st.entry.Install(req.Environment, st.track, *d)
-		next, err := reg.Put(req.Prompt, st.entry)
-		return next, plan.message(), err
+	var receipt *registry.Receipt
+	recorded, err := s.store.Change(ctx, req.Prompt, req.Environment, req.Once, func(st registry.State) (registry.Change, error) {
+		c, r, err := s.decide(ctx, st, req, seen, by)
+		receipt = r
+		return c, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Receipt{Plan: plan, Revision: plan.SeenRev + 1, Commit: commit}, nil
+	if recorded.Replayed != nil {
+		receipt = new(registry.Receipt)
+		return receipt, json.Unmarshal(recorded.Replayed, receipt)
+	}
+	receipt.Commit = recorded.Commit
+	return receipt, nil
 }
 
-// stale reports ErrConflict if p was planned on another state than seen.
-func (p *Plan) stale(seen *Plan) error {
-	if seen == nil || p.SeenSeq == seen.SeenSeq && p.To == seen.To && p.Deployment.Digest == seen.Deployment.Digest {
-		return nil
+// decide is the change that a request comes to on a state.
+func (s *Service) decide(ctx context.Context, st registry.State, req registry.Request, seen *registry.Plan, by string) (registry.Change, *registry.Receipt, error) {
+	p, err := s.plan(ctx, st, req)
+	if err != nil {
+		return registry.Change{}, nil, err
 	}
-	return registry.WithFix(
-		registry.Errorf(registry.ErrConflict, "%s in %s moved from deployment %d to %d since it was looked at", p.Prompt, p.Environment, seen.SeenSeq, p.SeenSeq),
-		"look at incipit history %s --env %s, then plan again", p.Prompt, p.Environment)
+	if err := stale(p, seen); err != nil {
+		return registry.Change{}, nil, err
+	}
+	if p.Already != "" {
+		r := &registry.Receipt{Plan: p, Revision: p.SeenRev}
+		return registry.Change{Answer: r}, r, nil
+	}
+	if err := allowed(p, st.Environment); err != nil {
+		return registry.Change{}, nil, err
+	}
+	p.Deployment.At, p.Deployment.By = s.config.Now().UTC(), by
+	r := &registry.Receipt{Plan: p, Revision: p.SeenRev + 1}
+	return registry.Change{Deployment: &p.Deployment, Message: message(p), Event: eventOf(ctx, p), Answer: r}, r, nil
+}
+
+// eventOf is the line of the audit log that tells of a change.
+func eventOf(ctx context.Context, p *registry.Plan) registry.Event {
+	e := event(ctx, string(p.Action))
+	e.Environment, e.Prompt, e.Version, e.Reason = p.Environment, p.Prompt, p.To.String(), p.Reason
+	e.Detail = map[string]string{"deployment": fmt.Sprint(p.Deployment.Seq)}
+	if p.Deployment.From != "" {
+		e.Detail["from"] = p.Deployment.From
+	}
+	if r := p.Deployment.Rollout; r != nil {
+		e.Detail["strategy"], e.Detail["share"] = string(r.Strategy), r.Candidate().Share().Number()
+	}
+	for _, c := range p.Checks {
+		if strings.HasPrefix(c.Name, "the quarantine of ") {
+			e.Detail["quarantine"] = "cleared"
+		}
+	}
+	return e
+}
+
+// event is a line of the audit log that says who acts.
+func event(ctx context.Context, action string) registry.Event {
+	c, _ := registry.CallerOf(ctx)
+	return registry.Event{Action: action, Actor: c.Name, Key: c.Key, Source: c.Source, Request: c.Request}
 }
 
 // message is the commit's: "deploy(production): id 1.3.1 -> 1.3.2 (canary 5 %)".
-func (p *Plan) message() string {
+func message(p *registry.Plan) string {
 	d := p.Deployment
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s(%s): %s ", p.Action, p.Environment, p.Prompt)

@@ -13,99 +13,130 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// An ImportRequest takes in what another registry file says.
-type ImportRequest struct {
-	Name    string // of the file, for messages
-	Data    []byte
-	Confirm []string // the protected environments that may change
-	DryRun  bool
+// A wanted is what a registry file asks for at one place.
+type wanted struct {
+	registry.Place
+	version   string // "" where only the prompt itself is described
+	described []byte
 }
 
 // Import registers the prompts of a file and deploys what it says runs where,
 // under the rules of a deploy: each version must be released here, a protected
 // environment must be confirmed, an open rollout is in the way. If one of them
 // does not hold, nothing is taken in. Rollouts are not: what is stable there is
-// stable here. It returns the prompts that changed, and the commit.
-func (s *Service) Import(ctx context.Context, req ImportRequest) (changed []prompt.ID, commit string, err error) {
+// stable here.
+func (s *Service) Import(ctx context.Context, req registry.ImportRequest) (*registry.Imported, error) {
 	other, err := source.ParseRegistry(req.Data, req.Name)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	by, err := s.ws.Author(ctx)
+	all, err := wants(other)
+	if err != nil || len(all) == 0 {
+		return &registry.Imported{Prompts: []prompt.ID{}}, err
+	}
+	by, err := s.config.Author(ctx)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	commit, err = s.ws.UpdateRegistry(ctx, "import "+req.Name, func(reg *source.Registry) (*source.Registry, string, error) {
-		next := reg
+	standings, err := s.store.Standings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[prompt.ID]bool)
+	for _, st := range standings {
+		known[st.Prompt] = st.Version != ""
+	}
+	places := make([]registry.Place, len(all))
+	for i, w := range all {
+		places[i] = w.Place
+	}
+	answer := &registry.Imported{}
+	recorded, err := s.store.ChangeAll(ctx, places, req.Once, func(states []registry.State) ([]registry.Change, error) {
+		changes := make([]registry.Change, len(all))
+		moved := make(map[prompt.ID]bool)
 		var refused []error
-		for _, id := range other.IDs() {
-			e, moved, err := s.merge(ctx, next, other, id, by, req)
+		for i, w := range all {
+			c, err := s.take(ctx, states[i], w, by, req)
 			if err != nil {
 				refused = append(refused, err)
 				continue
 			}
-			if moved {
-				changed = append(changed, id)
-				if next, err = next.Put(id, e); err != nil {
-					return nil, "", err
-				}
+			c.Message = "registry: import " + strings.Join(strings.Fields(req.Name), " ") + "\n"
+			if !known[w.Prompt] {
+				c.Described = w.described
 			}
+			if c.Deployment != nil || c.Described != nil {
+				moved[w.Prompt] = true
+			}
+			changes[i] = c
 		}
-		if err := errors.Join(refused...); err != nil || req.DryRun {
-			return nil, "", err
+		answer.Prompts = slices.Sorted(maps.Keys(moved))
+		if err := errors.Join(refused...); err != nil {
+			return nil, err
 		}
-		return next, "registry: import " + strings.Join(strings.Fields(req.Name), " ") + "\n", nil
+		if req.DryRun {
+			return make([]registry.Change, len(all)), nil
+		}
+		changes[0].Answer = answer
+		return changes, nil
 	})
-	return changed, commit, err
+	if answer.Prompts == nil {
+		answer.Prompts = []prompt.ID{}
+	}
+	answer.Commit = recorded.Commit
+	return answer, err
 }
 
-// merge is the entry of id with what other says of it.
-func (s *Service) merge(ctx context.Context, reg, other *source.Registry, id prompt.ID, by string, req ImportRequest) (e *source.Entry, moved bool, err error) {
-	theirs, err := other.Entry(id)
+// wants lists what a registry file asks for: each prompt, and each of its
+// deployments.
+func wants(other *source.Registry) ([]wanted, error) {
+	var all []wanted
+	for _, id := range other.IDs() {
+		e, err := other.Entry(id)
+		if err != nil {
+			return nil, err
+		}
+		described, err := e.Described().Encode()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, wanted{Place: registry.Place{Prompt: id}, described: described})
+		for _, env := range slices.Sorted(maps.Keys(e.Deployments)) {
+			track, err := e.Track(env)
+			if err != nil {
+				return nil, err
+			}
+			if now, ok := track.Current(); ok {
+				all = append(all, wanted{Place: registry.Place{Prompt: id, Environment: env}, version: now.Version.String()})
+			}
+		}
+	}
+	return all, nil
+}
+
+// take is the change that brings a place to what is wanted there, an empty one
+// if it is there already.
+func (s *Service) take(ctx context.Context, st registry.State, w wanted, by string, req registry.ImportRequest) (registry.Change, error) {
+	if w.version == "" {
+		return registry.Change{}, nil
+	}
+	if now, ok := st.Track.Current(); ok && now.Version.String() == w.version {
+		return registry.Change{}, nil
+	}
+	ask := registry.Request{
+		Action: registry.Deploy, Prompt: w.Prompt, Environment: w.Environment, Version: w.version, Strategy: registry.Full,
+		Reason: "imported from " + req.Name,
+	}
+	if slices.Contains(req.Confirm, w.Environment) {
+		ask.Confirm = w.Environment
+	}
+	p, err := s.plan(ctx, st, ask)
 	if err != nil {
-		return nil, false, err
+		return registry.Change{}, err
 	}
-	if e, err = reg.Entry(id); err != nil {
-		return nil, false, err
+	if err := allowed(p, st.Environment); err != nil && !req.DryRun {
+		return registry.Change{}, fmt.Errorf("%s would move to %s: %w", w.Prompt, w.version, err)
 	}
-	if e == nil {
-		e, moved = theirs.Described(), true
-	}
-	for _, env := range slices.Sorted(maps.Keys(theirs.Deployments)) {
-		track, err := theirs.Track(env)
-		if err != nil {
-			return nil, false, err
-		}
-		want, ok := track.Current()
-		if !ok {
-			continue
-		}
-		st := state{entry: e}
-		if st.env, err = s.ws.Config.Environment(env); err != nil {
-			return nil, false, err
-		}
-		if st.track, err = e.Track(env); err != nil {
-			return nil, false, err
-		}
-		if have, ok := st.track.Current(); ok && have.Version == want.Version {
-			continue
-		}
-		p, err := s.plan(ctx, st, Request{
-			Action: registry.Deploy, Prompt: id, Environment: env, Version: want.Version.String(), Strategy: registry.Full,
-			Reason: "imported from " + req.Name,
-		})
-		if err != nil {
-			return nil, false, err
-		}
-		if slices.Contains(req.Confirm, env) {
-			p.Confirm = env
-		}
-		if err := p.confirmed(); err != nil && !req.DryRun {
-			return nil, false, fmt.Errorf("%s would move to %s: %w", id, want.Version, err)
-		}
-		p.Deployment.At, p.Deployment.By = s.now().UTC(), by
-		e.Install(env, st.track, p.Deployment)
-		moved = true
-	}
-	return e, moved, nil
+	p.Deployment.At, p.Deployment.By = s.config.Now().UTC(), by
+	return registry.Change{Deployment: &p.Deployment, Event: eventOf(ctx, p)}, nil
 }

@@ -3,110 +3,125 @@ package lifecycle
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// A Request asks for a change of what runs. Which fields count depends on the
-// action.
-type Request struct {
-	Action      registry.Action    `json:"action"`
-	Prompt      prompt.ID          `json:"prompt"`
-	Environment string             `json:"environment"`
-	Version     string             `json:"version,omitempty"`  // deploy; rollback, where "" is the last good one
-	Strategy    registry.Strategy  `json:"strategy,omitempty"` // deploy; "" is full
-	Steps       []registry.Share   `json:"steps,omitempty"`    // canary
-	Bucketing   registry.Bucketing `json:"bucketing,omitempty"`
-	Share       registry.Share     `json:"share"` // shift
-	Reason      string             `json:"reason,omitempty"`
-	Supersede   bool               `json:"supersede,omitempty"` // deploy over an open rollout
-
-	// Confirm is the environment's name, where it is protected.
-	Confirm string `json:"-"`
-	// Revision, if set, is the environment's revision that the caller saw.
-	Revision *int64 `json:"-"`
+// A planning is a plan in the making, and the state it is made on.
+type planning struct {
+	*registry.Plan
+	registry.State
 }
 
-// A Check is one condition of a change, and how it stands.
-type Check struct {
-	Name string `json:"name"`
-	OK   bool   `json:"ok"`
-}
-
-// A Plan is a change worked out: what would be recorded, who moves, and the
-// state that it was worked out on.
-type Plan struct {
-	Request
-	From       string              `json:"from,omitempty"` // what runs now; "" if nothing does
-	To         prompt.Version      `json:"to"`             // what the change is about
-	Already    string              `json:"already,omitempty"`
-	Moves      string              `json:"moves"` // who gets another release
-	Undo       string              `json:"undo"`  // the command that takes it back
-	Protected  bool                `json:"protected"`
-	SeenSeq    int                 `json:"seen_seq"` // the last deployment it was planned on
-	SeenRev    int64               `json:"seen_revision"`
-	Checks     []Check             `json:"checks"`
-	Deployment registry.Deployment `json:"deployment"` // its time and author are set when it is applied
-}
-
-// Plan works a change out without making it.
-func (s *Service) Plan(ctx context.Context, req Request) (*Plan, error) {
-	reg, err := s.ws.Registry()
-	if err != nil {
-		return nil, err
-	}
-	st, err := s.state(reg, req.Prompt, req.Environment)
+// Plan works a change out without making it. A rule that does not hold is a
+// check that says so: Do would refuse.
+func (s *Service) Plan(ctx context.Context, req registry.Request) (*registry.Plan, error) {
+	st, err := s.store.State(ctx, req.Prompt, req.Environment)
 	if err != nil {
 		return nil, err
 	}
 	return s.plan(ctx, st, req)
 }
 
-func (s *Service) plan(ctx context.Context, st state, req Request) (*Plan, error) {
-	if req.Revision != nil && *req.Revision != st.revision {
-		return nil, registry.WithFix(registry.Errorf(registry.ErrConflict, "%s is at revision %d, not %d", req.Environment, st.revision, *req.Revision), "look at incipit history %s --env %s, then decide again", req.Prompt, req.Environment)
+func (s *Service) plan(ctx context.Context, st registry.State, req registry.Request) (*registry.Plan, error) {
+	if req.Revision != nil && *req.Revision != st.Revision {
+		return nil, registry.WithFix(registry.Errorf(registry.ErrConflict, "%s is at revision %d, not %d", req.Environment, st.Revision, *req.Revision), "look at incipit history %s --env %s, then decide again", req.Prompt, req.Environment)
 	}
 	if issues := prompt.CheckText([]byte(req.Reason)); len(issues) > 0 {
 		return nil, registry.Errorf(prompt.ErrInvalid, "the reason holds a character that nobody sees: %s", issues[0].Message)
 	}
-	p := &Plan{Request: req, Checks: []Check{}, Protected: st.env.Protected, SeenSeq: st.track.Seq(), SeenRev: st.revision}
-	if now, ok := st.track.Current(); ok {
+	if len(req.Reason) > maxReason {
+		return nil, registry.Errorf(prompt.ErrInvalid, "the reason is longer than %d bytes", maxReason)
+	}
+	p := &registry.Plan{Request: req, Checks: []registry.Check{}, Protected: st.Environment.Protected, SeenSeq: st.Track.Seq(), SeenRev: st.Revision}
+	if now, ok := st.Track.Current(); ok {
 		p.From = now.Version.String()
 	}
 	p.Deployment = registry.Deployment{Seq: p.SeenSeq + 1, Action: req.Action, From: p.From, Reason: req.Reason}
+	if c, ok := registry.CallerOf(ctx); ok {
+		p.Deployment.By = c.Name
+	}
+	pl := planning{p, st}
 	var err error
 	switch req.Action {
 	case registry.Deploy:
-		err = s.deploy(ctx, st, p)
+		err = s.deploy(ctx, pl)
 	case registry.Shift:
-		err = s.shift(st, p)
+		err = s.shift(pl)
 	case registry.Promote:
-		err = s.promote(ctx, st, p)
+		err = s.promote(ctx, pl)
 	case registry.Rollback:
-		err = s.rollback(ctx, st, p)
+		err = s.rollback(ctx, pl)
+	case registry.Retire:
+		err = s.retire(pl)
 	default:
-		err = fmt.Errorf("action %q is %w", req.Action, prompt.ErrInvalid)
+		err = fmt.Errorf("action %q is %w", prompt.Clip(string(req.Action), 40), prompt.ErrInvalid)
 	}
 	return p, err
 }
 
-func (p *Plan) check(format string, args ...any) {
-	p.Checks = append(p.Checks, Check{fmt.Sprintf(format, args...), true})
+// maxReason bounds a reason, in bytes.
+const maxReason = 4 << 10
+
+// check adds a condition that holds.
+func (p planning) check(format string, args ...any) {
+	p.Checks = append(p.Checks, registry.Check{Name: fmt.Sprintf(format, args...), OK: true})
+}
+
+// refuse adds a condition that does not hold, and what would make it hold.
+func (p planning) refuse(name, fix string) {
+	p.Checks = append(p.Checks, registry.Check{Name: name, Fix: fix})
 }
 
 // undo is the command line that would bring back what runs now.
-func (p *Plan) undo(format string, args ...any) {
-	p.Undo = "incipit " + fmt.Sprintf(format, args...) + " --env " + p.Environment
+func (p planning) undo(format string, args ...any) {
+	p.Undo = "incipit " + fmt.Sprintf(format, args...) + " --env " + p.Request.Environment
 	if p.Protected {
-		p.Undo += " --confirm " + p.Environment
+		p.Undo += " --confirm " + p.Request.Environment
+	}
+	if p.State.Environment.Reason {
+		p.Undo += ` --reason "…"`
 	}
 }
 
-// confirmed holds the protection of an environment.
-func (p *Plan) confirmed() error {
-	if !p.Protected || p.Confirm == p.Environment {
+// allowed reports why a plan must not be carried out: the environment is not
+// confirmed, the reason is missing, or a check does not hold.
+func allowed(p *registry.Plan, env registry.Environment) error {
+	if env.Reason && strings.TrimSpace(p.Reason) == "" {
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "a change in %s must say why", p.Environment), "add --reason TEXT")
+	}
+	var names, fixes []string
+	for _, c := range p.Checks {
+		if !c.OK {
+			names, fixes = append(names, c.Name), append(fixes, c.Fix)
+		}
+	}
+	if len(names) > 0 {
+		return registry.WithFix(registry.Errorf(registry.ErrGate, "%s in %s is held back: %s", p.Prompt, p.Environment, strings.Join(names, "; ")), "%s", strings.Join(fixes, "; "))
+	}
+	if p.Protected && p.Confirm != p.Environment {
+		return registry.WithFix(registry.Errorf(registry.ErrUnconfirmed, "%s is protected: the change must be confirmed by its name", p.Environment), "add --confirm %s", p.Environment)
+	}
+	return nil
+}
+
+// stale reports ErrConflict if now was planned on another state than seen.
+func stale(now, seen *registry.Plan) error {
+	if seen == nil || now.SeenSeq == seen.SeenSeq && now.To == seen.To && now.Deployment.Digest == seen.Deployment.Digest {
 		return nil
 	}
-	return registry.WithFix(registry.Errorf(registry.ErrUnconfirmed, "%s is protected: the change must be confirmed by its name", p.Environment), "add --confirm %s", p.Environment)
+	return registry.WithFix(
+		registry.Errorf(registry.ErrConflict, "%s in %s moved from deployment %d to %d since it was looked at", now.Prompt, now.Environment, seen.SeenSeq, now.SeenSeq),
+		"look at incipit history %s --env %s, then plan again", now.Prompt, now.Environment)
+}
+
+// Replan works a plan out again. It reports ErrConflict if it no longer holds.
+func (s *Service) Replan(ctx context.Context, seen *registry.Plan) (*registry.Plan, error) {
+	now, err := s.Plan(ctx, seen.Request)
+	if err != nil {
+		return nil, err
+	}
+	return now, stale(now, seen)
 }

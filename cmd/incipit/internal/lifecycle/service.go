@@ -5,163 +5,125 @@ package lifecycle
 
 import (
 	"context"
-	"slices"
 	"time"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // Config is what a Service works on.
 type Config struct {
-	Workspace *source.Workspace
+	Store     Store
+	Catalog   Catalog
+	Bucketing registry.Bucketing // of rollouts that name none
+	Author    func(context.Context) (string, error)
 	Now       func() time.Time
+
+	// Doubt says why a release must not be deployed anew although it can be
+	// read: its tag moved. May be nil.
+	Doubt func(context.Context, registry.Release) (string, error)
 }
 
 // A Service answers what runs and changes it.
 type Service struct {
-	ws  *source.Workspace
-	now func() time.Time
+	Catalog
+	store  Store
+	config Config
 }
 
-// New returns a service over the registry of a workspace.
-func New(c Config) *Service { return &Service{c.Workspace, c.Now} }
+// New returns a service over a store.
+func New(c Config) *Service { return &Service{c.Catalog, c.Store, c} }
 
-// state is what a decision about one prompt in one environment is made from.
-type state struct {
-	env      registry.Environment
-	entry    *source.Entry
-	track    registry.Track
-	revision int64
-}
-
-func (s *Service) state(reg *source.Registry, id prompt.ID, env string) (state, error) {
-	e, err := s.ws.Config.Environment(env)
-	if err != nil {
-		return state{}, err
-	}
-	st := state{env: e}
-	if st.entry, err = reg.Entry(id); err != nil {
-		return st, err
-	}
-	if st.entry == nil {
-		st.entry = &source.Entry{}
-	}
-	if st.track, err = st.entry.Track(env); err != nil {
-		return st, err
-	}
-	st.revision, err = reg.Revision(env)
-	return st, err
+// Environments lists the environments in their order.
+func (s *Service) Environments(ctx context.Context) ([]registry.Environment, error) {
+	return s.store.Environments(ctx)
 }
 
 // History lists what was done to a prompt, the oldest first; in every
 // environment if env is "".
-func (s *Service) History(_ context.Context, id prompt.ID, env string) (map[string]registry.Track, error) {
-	reg, err := s.ws.Registry()
-	if err != nil {
-		return nil, err
+func (s *Service) History(ctx context.Context, id prompt.ID, env string) (map[string]registry.Track, error) {
+	tracks, err := s.store.Tracks(ctx, id)
+	if err != nil || env == "" {
+		return tracks, err
 	}
-	e, err := s.entry(reg, id)
-	if err != nil {
+	if _, err := s.store.State(ctx, id, env); err != nil {
 		return nil, err
-	}
-	if env != "" {
-		if _, err := s.ws.Config.Environment(env); err != nil {
-			return nil, err
-		}
 	}
 	out := make(map[string]registry.Track)
-	for name := range e.Deployments {
-		if env != "" && name != env {
-			continue
-		}
-		if out[name], err = e.Track(name); err != nil {
-			return nil, err
-		}
+	if t, ok := tracks[env]; ok {
+		out[env] = t
 	}
 	return out, nil
 }
 
-func (s *Service) entry(reg *source.Registry, id prompt.ID) (*source.Entry, error) {
-	e, err := reg.Entry(id)
-	if err == nil && e == nil {
-		err = s.unknown(reg, id)
-	}
-	return e, err
-}
-
-// unknown tells a prompt that is not released from one that does not exist.
-func (s *Service) unknown(reg *source.Registry, id prompt.ID) error {
-	drafts, err := s.ws.IDs()
-	if err != nil {
-		return err
-	}
-	if slices.Contains(drafts, id) {
-		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s has no release yet", id), "incipit release %s --minor -m …", id)
-	}
-	known := reg.Names()
-	for _, d := range drafts {
-		known = append(known, string(d))
-	}
-	slices.Sort(known)
-	return source.UnknownPrompt(id, slices.Compact(known))
-}
-
-// Snapshot is what an environment runs, with the texts of the given prompts.
+// Snapshot is what an environment runs, with the texts of the given prompts, or
+// of all if none is given.
 func (s *Service) Snapshot(ctx context.Context, env string, ids ...prompt.ID) (*registry.Snapshot, error) {
-	if _, err := s.ws.Config.Environment(env); err != nil {
-		return nil, err
-	}
-	reg, err := s.ws.Registry()
+	now, err := s.store.Running(ctx, env)
 	if err != nil {
 		return nil, err
 	}
-	snap := &registry.Snapshot{Environment: env, Prompts: make(map[prompt.ID]*registry.Entry)}
-	if snap.Revision, err = reg.Revision(env); err != nil {
-		return nil, err
+	snap := &registry.Snapshot{Environment: env, Generation: now.Generation, Revision: now.Revision, Prompts: make(map[prompt.ID]*registry.Entry)}
+	if len(ids) == 0 {
+		for id, d := range now.Prompts {
+			if snap.Prompts[id], err = s.Entry(ctx, id, d); err != nil {
+				return nil, err
+			}
+		}
+		return snap, nil
 	}
 	for _, id := range ids {
-		e, err := s.entry(reg, id)
-		if err != nil {
-			return nil, err
+		d, ok := now.Prompts[id]
+		if !ok || d.Action == registry.Retire {
+			return nil, s.runsNothing(ctx, id, env)
 		}
-		track, err := e.Track(env)
-		if err != nil {
-			return nil, err
-		}
-		now, ok := track.Current()
-		if !ok {
-			return nil, registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s runs no release in %s", id, env), "incipit deploy %s@%s --env %s", id, e.CurrentVersion, env)
-		}
-		if snap.Prompts[id], err = s.running(ctx, id, now.Running()); err != nil {
+		if snap.Prompts[id], err = s.Entry(ctx, id, d); err != nil {
 			return nil, err
 		}
 	}
 	return snap, nil
 }
 
-func (s *Service) running(ctx context.Context, id prompt.ID, r registry.Rollout) (*registry.Entry, error) {
-	e := &registry.Entry{Rollout: r, Releases: make(map[string]prompt.Prompt)}
-	for _, arm := range r.Arms {
-		d, err := s.read(ctx, id, arm.Version, arm.Digest)
+// runsNothing says why a prompt cannot be had in an environment.
+func (s *Service) runsNothing(ctx context.Context, id prompt.ID, env string) error {
+	if _, err := s.store.Tracks(ctx, id); err != nil {
+		return err
+	}
+	version := "VERSION"
+	if all, err := s.Releases(ctx, id); err == nil && len(all) > 0 {
+		version = all[len(all)-1].Version.String()
+	}
+	return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s runs no release in %s", id, env), "incipit deploy %s@%s --env %s", id, version, env)
+}
+
+// Entry is a record of a snapshot: what runs after d, with its texts.
+func (s *Service) Entry(ctx context.Context, id prompt.ID, d registry.Deployment) (*registry.Entry, error) {
+	if d.Action == registry.Retire {
+		return &registry.Entry{Removed: true}, nil
+	}
+	r := d.Running()
+	e := &registry.Entry{Rollout: r.WithArms(), Releases: make(map[string]prompt.Prompt, len(r.Arms))}
+	for i, arm := range e.Rollout.Arms {
+		release, draft, err := s.read(ctx, id, arm.Version, arm.Digest)
 		if err != nil {
 			return nil, err
 		}
-		e.Releases[arm.Name] = d.Prompt
+		e.Releases[arm.Name] = draft.Prompt
+		e.Rollout.Arms[i].Digest, e.Rollout.Arms[i].Commit = release.Digest, release.Commit
 	}
 	return e, nil
 }
 
 // read reads a release, and refuses one whose bytes are not those that were
 // deployed.
-func (s *Service) read(ctx context.Context, id prompt.ID, v prompt.Version, deployed string) (prompt.Draft, error) {
-	r, err := s.ws.ReleaseOf(ctx, id, v)
+func (s *Service) read(ctx context.Context, id prompt.ID, v prompt.Version, deployed string) (registry.Release, prompt.Draft, error) {
+	r, err := s.Release(ctx, id, v)
 	if err != nil {
-		return prompt.Draft{}, err
+		return r, prompt.Draft{}, err
 	}
 	if deployed != "" && r.Digest != deployed {
-		return prompt.Draft{}, registry.WithFix(registry.Errorf(registry.ErrConflict, "the tag %s was changed after it was deployed", r.Tag), "incipit verify tells more; fetch the tag from where it was released")
+		return r, prompt.Draft{}, registry.WithFix(registry.Errorf(registry.ErrConflict, "the tag %s was changed after it was deployed", r.Tag), "incipit verify tells more; fetch the tag from where it was released")
 	}
-	return s.ws.Released(ctx, r)
+	draft, err := s.Released(ctx, r)
+	return r, draft, err
 }

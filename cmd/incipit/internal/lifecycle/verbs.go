@@ -10,7 +10,7 @@ import (
 )
 
 // deploy puts a release into an environment, at once or behind a rollout.
-func (s *Service) deploy(ctx context.Context, st state, p *Plan) error {
+func (s *Service) deploy(ctx context.Context, p planning) error {
 	if name, shared := p.Prompt.Shared(); shared {
 		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s is a text that prompts include: it runs as a part of them, not by itself", p.Prompt),
 			"release the prompts that include it: {{> %s}}", name)
@@ -20,72 +20,80 @@ func (s *Service) deploy(ctx context.Context, st state, p *Plan) error {
 		return err
 	}
 	p.To = v
-	r, err := s.ws.ReleaseOf(ctx, p.Prompt, v)
+	r, err := s.Release(ctx, p.Prompt, v)
 	if err != nil {
 		return err
 	}
-	if _, err := s.ws.Released(ctx, r); err != nil {
+	if _, err := s.Released(ctx, r); err != nil {
 		return err
 	}
 	p.check("release %s exists", r.Tag)
 	p.check("its files have the digest that was released")
 
-	now, running := st.track.Current()
+	now, running := p.Track.Current()
 	if err := p.overRollout(now); err != nil || p.Already != "" {
 		return err
 	}
+	if !running || now.Version != v {
+		if err := s.gates(ctx, p, r); err != nil {
+			return err
+		}
+	}
 	gradual := p.Strategy == registry.Canary || p.Strategy == registry.BlueGreen
+	if gradual && p.Bucketing == "" {
+		p.Bucketing = s.config.Bucketing
+	}
 	switch {
 	case gradual && !running:
-		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "nothing runs in %s yet: a %s rollout needs a stable release to start from", p.Environment, p.Strategy), "deploy the first release to everybody: leave out --%s", p.Strategy)
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "nothing runs in %s yet: a %s rollout needs a stable release to start from", p.Request.Environment, p.Strategy), "deploy the first release to everybody: leave out --%s", p.Strategy)
 	case running && now.Version == v && now.Rollout == nil:
-		p.Already = fmt.Sprintf("%s already runs in %s, for everybody", r.Tag, p.Environment)
+		p.Already = fmt.Sprintf("%s already runs in %s, for everybody", r.Tag, p.Request.Environment)
 		return nil
 	case gradual && now.Version == v:
-		return registry.Errorf(prompt.ErrInvalid, "%s is the stable release in %s already: it cannot be its own candidate", v, p.Environment)
+		return registry.Errorf(prompt.ErrInvalid, "%s is the stable release in %s already: it cannot be its own candidate", v, p.Request.Environment)
 	case gradual:
-		if _, err := s.read(ctx, p.Prompt, now.Version, now.Digest); err != nil {
+		if _, _, err := s.read(ctx, p.Prompt, now.Version, now.Digest); err != nil {
 			return fmt.Errorf("the running release cannot stay beside the candidate: %w", err)
 		}
 		return p.startRollout(now, registry.Arm{Version: v, Digest: r.Digest})
 	}
 	p.Deployment.Version, p.Deployment.Digest = v, r.Digest
 	if running {
-		p.Moves = fmt.Sprintf("everybody in %s moves from %s to %s", p.Environment, now.Version, v)
-		if _, err := s.read(ctx, p.Prompt, now.Version, now.Digest); err == nil {
+		p.Moves = fmt.Sprintf("everybody in %s moves from %s to %s", p.Request.Environment, now.Version, v)
+		if _, _, err := s.read(ctx, p.Prompt, now.Version, now.Digest); err == nil {
 			p.undo("rollback %s", p.Prompt)
 		}
 	} else {
-		p.Moves = fmt.Sprintf("everybody in %s gets %s, the first release there", p.Environment, v)
+		p.Moves = fmt.Sprintf("everybody in %s gets %s, the first release there", p.Request.Environment, v)
 	}
 	return nil
 }
 
 // overRollout refuses a second deploy while a rollout is open, unless it is
 // the same one, or is said to replace it.
-func (p *Plan) overRollout(now registry.Deployment) error {
+func (p planning) overRollout(now registry.Deployment) error {
 	if now.Rollout == nil {
 		p.check("no rollout is open")
 		return nil
 	}
 	c := now.Rollout.Candidate()
 	if c.Version == p.To && now.Rollout.Strategy == p.Strategy {
-		p.Already = fmt.Sprintf("a %s rollout of %s@%s is already open in %s, at %s", p.Strategy, p.Prompt, c.Version, p.Environment, c.Share())
+		p.Already = fmt.Sprintf("a %s rollout of %s@%s is already open in %s, at %s", p.Strategy, p.Prompt, c.Version, p.Request.Environment, c.Share())
 		return nil
 	}
 	if !p.Supersede {
-		return registry.WithFix(registry.Errorf(registry.ErrConflict, "a rollout of %s is open in %s, at %s", c.Version, p.Environment, c.Share()),
+		return registry.WithFix(registry.Errorf(registry.ErrConflict, "a rollout of %s is open in %s, at %s", c.Version, p.Request.Environment, c.Share()),
 			"finish it with incipit promote or incipit rollback, or replace it with --supersede")
 	}
 	p.check("the open rollout of %s is superseded", c.Version)
 	return nil
 }
 
-func (p *Plan) startRollout(now registry.Deployment, candidate registry.Arm) error {
+func (p planning) startRollout(now registry.Deployment, candidate registry.Arm) error {
 	stable := registry.Arm{Version: now.Version, Digest: now.Digest}
 	// A salt of its own for each rollout: without it the same subjects would be
 	// the first to try every change.
-	salt := fmt.Sprintf("%s/%s/%d", p.Prompt, p.Environment, p.Deployment.Seq)
+	salt := fmt.Sprintf("%s/%s/%d", p.Prompt, p.Request.Environment, p.Deployment.Seq)
 	if p.Bucketing == registry.MD5Bucketing {
 		salt = ""
 	}
@@ -111,15 +119,15 @@ func (p *Plan) startRollout(now registry.Deployment, candidate registry.Arm) err
 }
 
 // shift changes the candidate's share of an open rollout.
-func (s *Service) shift(st state, p *Plan) error {
-	now, err := p.openRollout(st, "shift")
+func (s *Service) shift(p planning) error {
+	now, err := p.openRollout("shift")
 	if err != nil {
 		return err
 	}
 	was := now.Rollout.Candidate().Share()
 	p.To = now.Rollout.Candidate().Version
 	if was == p.Share {
-		p.Already = fmt.Sprintf("%s@%s already has %s of the subjects in %s", p.Prompt, p.To, was, p.Environment)
+		p.Already = fmt.Sprintf("%s@%s already has %s of the subjects in %s", p.Prompt, p.To, was, p.Request.Environment)
 		return nil
 	}
 	r := now.Rollout.WithShare(p.Share)
@@ -128,6 +136,7 @@ func (s *Service) shift(st state, p *Plan) error {
 	}
 	p.Deployment.Version, p.Deployment.Digest, p.Deployment.Rollout = now.Version, now.Digest, &r
 	if p.Share > was {
+		s.freeze(p)
 		p.Moves = fmt.Sprintf("%s of the subjects move from %s to %s, nobody moves back", p.Share-was, now.Version, p.To)
 	} else {
 		p.Moves = fmt.Sprintf("%s of the subjects move back from %s to %s", was-p.Share, p.To, now.Version)
@@ -137,21 +146,22 @@ func (s *Service) shift(st state, p *Plan) error {
 }
 
 // promote makes the candidate of an open rollout the stable release.
-func (s *Service) promote(ctx context.Context, st state, p *Plan) error {
-	if now, ok := st.track.Current(); ok && now.Action == registry.Promote {
+func (s *Service) promote(ctx context.Context, p planning) error {
+	if now, ok := p.Track.Current(); ok && now.Action == registry.Promote {
 		p.To = now.Version
-		p.Already = fmt.Sprintf("%s@%s is already promoted in %s", p.Prompt, now.Version, p.Environment)
+		p.Already = fmt.Sprintf("%s@%s is already promoted in %s", p.Prompt, now.Version, p.Request.Environment)
 		return nil
 	}
-	now, err := p.openRollout(st, "promote")
+	now, err := p.openRollout("promote")
 	if err != nil {
 		return err
 	}
 	c := now.Rollout.Candidate()
-	if _, err := s.read(ctx, p.Prompt, c.Version, c.Digest); err != nil {
+	if _, _, err := s.read(ctx, p.Prompt, c.Version, c.Digest); err != nil {
 		return err
 	}
 	p.check("the candidate's files have the digest that was deployed")
+	s.freeze(p)
 	p.To = c.Version
 	p.Deployment.Version, p.Deployment.Digest = c.Version, c.Digest
 	p.Moves = fmt.Sprintf("the other %s of the subjects move from %s to %s", registry.Scale-c.Share(), now.Version, c.Version)
@@ -159,44 +169,45 @@ func (s *Service) promote(ctx context.Context, st state, p *Plan) error {
 	return nil
 }
 
-func (p *Plan) openRollout(st state, verb string) (registry.Deployment, error) {
-	now, ok := st.track.Current()
+func (p planning) openRollout(verb string) (registry.Deployment, error) {
+	now, ok := p.Track.Current()
 	if ok && now.Rollout != nil {
 		return now, nil
 	}
-	return now, registry.WithFix(registry.Errorf(registry.ErrNotFound, "there is no open rollout of %s in %s to %s", p.Prompt, p.Environment, verb),
-		"start one with incipit deploy %s@VERSION --env %s --canary 5,25,50,100", p.Prompt, p.Environment)
+	return now, registry.WithFix(registry.Errorf(registry.ErrNotFound, "there is no open rollout of %s in %s to %s", p.Prompt, p.Request.Environment, verb),
+		"start one with incipit deploy %s@VERSION --env %s --canary 5,25,50,100", p.Prompt, p.Request.Environment)
 }
 
 // rollback brings an earlier release back, for everybody, at once.
-func (s *Service) rollback(ctx context.Context, st state, p *Plan) error {
-	now, ok := st.track.Current()
+func (s *Service) rollback(ctx context.Context, p planning) error {
+	now, ok := p.Track.Current()
 	if !ok {
-		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s runs no release in %s, there is nothing to roll back", p.Prompt, p.Environment), "incipit list shows what runs where")
+		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s runs no release in %s, there is nothing to roll back", p.Prompt, p.Request.Environment), "incipit list shows what runs where")
 	}
-	target, err := p.target(st.track, now)
+	target, err := p.target(now)
 	if err != nil || p.Already != "" {
 		return err
 	}
-	r, err := s.ws.ReleaseOf(ctx, p.Prompt, target)
+	r, err := s.Release(ctx, p.Prompt, target)
 	if err != nil {
 		return err
 	}
-	if _, err := s.ws.Released(ctx, r); err != nil {
+	if _, err := s.Released(ctx, r); err != nil {
 		return err
 	}
 	p.check("%s ran here before, and its files have the digest that was released", r.Tag)
+	s.quarantine(p, target.String(), r.Digest)
 	p.To = target
 	p.Deployment.Version, p.Deployment.Digest = target, r.Digest
 	if now.Rollout == nil {
-		p.Moves = fmt.Sprintf("everybody in %s moves from %s back to %s", p.Environment, now.Version, target)
-		p.undo("deploy %s@%s", p.Prompt, now.Version)
+		p.Moves = fmt.Sprintf("everybody in %s moves from %s back to %s", p.Request.Environment, now.Version, target)
+		p.undo("deploy %s@%s --clear-quarantine", p.Prompt, now.Version)
 		return nil
 	}
 	c := now.Rollout.Candidate()
 	p.Deployment.From = c.Version.String()
 	p.Moves = fmt.Sprintf("the %s of the subjects on %s move back to %s", c.Share(), c.Version, target)
-	p.undo("deploy %s@%s %s", p.Prompt, c.Version, s.reopening(*now.Rollout))
+	p.undo("deploy %s@%s %s --clear-quarantine", p.Prompt, c.Version, s.reopening(*now.Rollout))
 	return nil
 }
 
@@ -213,7 +224,7 @@ func (s *Service) reopening(r registry.Rollout) string {
 		}
 		flags = "--canary " + strings.Join(steps, ",")
 	}
-	if r.Bucketing != s.ws.Config.Bucketing {
+	if r.Bucketing != s.config.Bucketing {
 		flags += " --bucketing " + string(r.Bucketing)
 	}
 	return flags
@@ -221,17 +232,17 @@ func (s *Service) reopening(r registry.Rollout) string {
 
 // target is what a rollback goes back to. A second rollback in a row stays
 // where the first one went: whoever wants to go further says how far.
-func (p *Plan) target(track registry.Track, now registry.Deployment) (prompt.Version, error) {
+func (p planning) target(now registry.Deployment) (prompt.Version, error) {
 	if p.Version == "" {
 		if now.Action == registry.Rollback {
 			p.To = now.Version
-			p.Already = fmt.Sprintf("%s was already rolled back to %s in %s", p.Prompt, now.Version, p.Environment)
-			if v, err := track.LastGood(); err == nil {
+			p.Already = fmt.Sprintf("%s was already rolled back to %s in %s", p.Prompt, now.Version, p.Request.Environment)
+			if v, err := p.Track.LastGood(); err == nil {
 				p.Already += fmt.Sprintf("; to go further back: --to %s", v)
 			}
 			return now.Version, nil
 		}
-		v, err := track.LastGood()
+		v, err := p.Track.LastGood()
 		if err != nil {
 			err = registry.WithFix(err, "deploy another release: incipit log %s lists them", p.Prompt)
 		}
@@ -243,11 +254,33 @@ func (p *Plan) target(track registry.Track, now registry.Deployment) (prompt.Ver
 	}
 	if now.Version == v && now.Rollout == nil {
 		p.To = v
-		p.Already = fmt.Sprintf("%s@%s already runs in %s, for everybody", p.Prompt, v, p.Environment)
+		p.Already = fmt.Sprintf("%s@%s already runs in %s, for everybody", p.Prompt, v, p.Request.Environment)
 		return v, nil
 	}
-	if !track.Ran(v) {
-		return v, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s never ran in %s, so there is no going back to it", v, p.Environment), "incipit history %s --env %s shows what did; anything else is a deploy", p.Prompt, p.Environment)
+	if !p.Track.Ran(v) {
+		return v, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s never ran in %s, so there is no going back to it", v, p.Request.Environment), "incipit history %s --env %s shows what did; anything else is a deploy", p.Prompt, p.Request.Environment)
 	}
 	return v, nil
+}
+
+// retire takes a prompt out of an environment: nothing of it runs there from
+// here on.
+func (s *Service) retire(p planning) error {
+	now, ok := p.Track.Current()
+	if !ok {
+		if p.SeenSeq > 0 {
+			p.Already = fmt.Sprintf("%s runs no release in %s", p.Prompt, p.Request.Environment)
+			return nil
+		}
+		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s never ran in %s, there is nothing to retire", p.Prompt, p.Request.Environment), "incipit list shows what runs where")
+	}
+	if now.Rollout != nil {
+		return registry.WithFix(registry.Errorf(registry.ErrConflict, "a rollout of %s is open in %s", now.Rollout.Candidate().Version, p.Request.Environment), "finish it with incipit promote or incipit rollback, then retire")
+	}
+	s.freeze(p)
+	p.To = now.Version
+	p.Deployment.Version, p.Deployment.Digest = now.Version, now.Digest
+	p.Moves = fmt.Sprintf("nobody in %s gets %s any more: applications fall back to what is built into them, or fail", p.Request.Environment, p.Prompt)
+	p.undo("deploy %s@%s", p.Prompt, now.Version)
+	return nil
 }

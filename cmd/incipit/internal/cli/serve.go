@@ -1,0 +1,253 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/server"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/webhook"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+type serveFlags struct {
+	storeFlags
+	repo, branch, within string
+	listen               string
+	hosts                []string
+	url                  string
+	cert, key            string
+	insecure, dev        bool
+	mirror               bool
+	every                time.Duration
+	issuer, client       string
+	logJSON              bool
+}
+
+func serveCommand(e *env) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve [--repo DIR|URL] [--data DIR | --database URL] [--listen ADDRESS]",
+		Short: "Serve the registry to many people and applications",
+		Long: "serve is the control plane: it indexes the releases of a Git repository, keeps what\n" +
+			"runs where in a database, and streams every change to the applications.\n\n" +
+			"Without --repo it serves the repository that you are in. Without --data or\n" +
+			"--database it keeps its data in .incipit there. Secrets come by environment:\n" +
+			"INCIPIT_DATABASE, INCIPIT_GIT_TOKEN (https), INCIPIT_WEBHOOK_SECRET,\n" +
+			"INCIPIT_OIDC_SECRET, INCIPIT_SEAL_KEY (the same on every replica).",
+		Example: examples("incipit serve --dev", "incipit serve --repo https://git.example.com/prompts.git --data /var/lib/incipit"),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), e, &f) },
+	}
+	f.add(cmd, e)
+	fl := cmd.Flags()
+	fl.StringVar(&f.repo, "repo", e.getenv("INCIPIT_REPO"), "the Git repository, as `DIR or URL` (https or ssh)")
+	fl.StringVar(&f.branch, "branch", "", "the `BRANCH` that incipit.yaml is read from and the mirror is pushed to")
+	fl.StringVar(&f.within, "within", "", "the `DIR`ectory in the repository that holds incipit.yaml")
+	fl.StringVar(&f.listen, "listen", "127.0.0.1:7878", "the `ADDRESS` to answer on")
+	fl.StringSliceVar(&f.hosts, "host", nil, "`NAMES` by which the server is asked, beside localhost")
+	fl.StringVar(&f.url, "url", "", "the `URL` by which people reach the server, for signing in")
+	fl.StringVar(&f.cert, "tls-cert", "", "the certificate `FILE`, for https")
+	fl.StringVar(&f.key, "tls-key", "", "the key `FILE`, for https")
+	fl.BoolVar(&f.insecure, "insecure-listen", false, "let others reach the server without TLS")
+	fl.BoolVar(&f.dev, "dev", false, "ask for no key, on the loopback alone")
+	fl.BoolVar(&f.mirror, "mirror", false, "commit and push registry.json after each change")
+	fl.DurationVar(&f.every, "sync", time.Minute, "read Git every `TIME`")
+	fl.StringVar(&f.issuer, "oidc-issuer", "", "the `URL` of the identity provider by which people sign in")
+	fl.StringVar(&f.client, "oidc-client", "", "the `ID` of this server at the identity provider")
+	fl.BoolVar(&f.logJSON, "log-json", false, "log in JSON")
+	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
+	cmd.MarkFlagsRequiredTogether("oidc-issuer", "oidc-client")
+	return cmd
+}
+
+func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
+	if err := server.CheckListen(f.listen, f.cert != "", f.dev, f.insecure); err != nil {
+		return err
+	}
+	// What suits a command of milliseconds does not suit a server.
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(math.MaxInt64)
+	log := e.logger(f.logJSON)
+
+	if err := f.where(ctx, e); err != nil {
+		return err
+	}
+	store, done, err := e.openStore(ctx, f)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, done()) }()
+	remote, err := f.remote(e, log)
+	if err != nil {
+		return err
+	}
+	svc := lifecycle.NewShared(lifecycle.SharedConfig{
+		Store: store, Remote: remote, SyncEvery: f.every, Mirror: f.mirror, Now: e.now, Random: rand.Reader, Log: log,
+	})
+	if envs, err := store.Environments(ctx); err == nil && len(envs) == 0 { // the first start: there is nothing to serve before
+		if _, err := svc.Sync(ctx); err != nil {
+			log.Warn("Git could not be read; it is tried again", "error", err)
+		}
+	}
+	srv, err := newServer(e, f, svc, log)
+	if err != nil {
+		return err
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return registry.WithFix(registry.Errorf(registry.ErrUnavailable, "cannot listen on %s: %v", f.listen, err), "stop what listens there, or choose another address with --listen")
+	}
+	scheme := "http"
+	if f.cert != "" {
+		scheme = "https"
+	}
+	log.Info("listening", "address", scheme+"://"+ln.Addr().String(), "database", store.Name(), "dev", f.dev, "version", programVersion())
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return svc.Run(ctx) })
+	g.Go(func() error { return srv.Run(ctx, ln) })
+	err = g.Wait()
+	log.Info("stopped")
+	return err
+}
+
+// where finds the repository and the data directory that were not named.
+func (f *serveFlags) where(ctx context.Context, e *env) error {
+	if f.repo == "" {
+		ws, err := e.workspace(ctx)
+		if errors.Is(err, source.ErrNoWorkspace) {
+			return registry.WithFix(err, "add --repo with the prompts' repository, or run this inside of it")
+		}
+		if err != nil {
+			return err
+		}
+		repo, err := ws.Git(ctx)
+		if err != nil {
+			return err
+		}
+		f.repo, f.within = repo.Top, strings.TrimSuffix(repo.Prefix, "/")
+	}
+	if dir, err := os.Stat(f.repo); err == nil && dir.IsDir() {
+		if f.repo, err = filepath.Abs(f.repo); err != nil {
+			return err
+		}
+	}
+	if f.data != "" || f.database != "" || e.getenv("INCIPIT_DATABASE") != "" {
+		return nil
+	}
+	if e.ws == nil {
+		return registry.WithFix(errors.New("where should the server keep its data?"), "add --data DIR, or --database URL")
+	}
+	f.data = filepath.Join(e.ws.Dir, ".incipit")
+	if err := os.MkdirAll(f.data, 0o700); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(f.data, ".gitignore"), []byte("*\n"), 0o644)
+}
+
+// openStore opens the database; a data directory is kept from other servers
+// until done is called.
+func (e *env) openStore(ctx context.Context, f *serveFlags) (store *sqlstore.Store, done func() error, err error) {
+	c, err := f.config(e)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.Mirror = f.mirror
+	var lock io.Closer
+	if c.Dir != "" {
+		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+			return nil, nil, err
+		}
+		if lock, err = sqlstore.LockDir(c.Dir); err != nil {
+			return nil, nil, err
+		}
+	}
+	free := func() error {
+		if lock == nil {
+			return nil
+		}
+		return lock.Close()
+	}
+	if store, err = sqlstore.Open(ctx, c); err != nil {
+		return nil, nil, errors.Join(err, free())
+	}
+	return store, func() error { return errors.Join(store.Close(), free()) }, nil
+}
+
+// remote is the repository, whose bare clone lies beside the data, or for
+// PostgreSQL in the user's cache.
+func (f *serveFlags) remote(e *env, log *slog.Logger) (*source.Remote, error) {
+	dir := f.data
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return nil, registry.WithFix(err, "set HOME or XDG_CACHE_HOME, where the server keeps its clone")
+		}
+		dir = filepath.Join(cache, "incipit", strings.NewReplacer(":", "-", "/", "-").Replace(f.listen))
+	}
+	return source.NewRemote(source.RemoteConfig{
+		URL: f.repo, Dir: filepath.Join(dir, "repo.git"), Branch: f.branch, Within: f.within,
+		Token: func() (string, error) { return e.getenv("INCIPIT_GIT_TOKEN"), nil },
+		Now:   e.now, Notify: func(s string) { log.Info(s) },
+	})
+}
+
+func newServer(e *env, f *serveFlags, svc *lifecycle.Shared, log *slog.Logger) (*server.Server, error) {
+	verifier := auth.NewVerifier(auth.VerifierConfig{Find: svc.FindKey, Version: svc.KeysVersion, Person: svc.GrantsOf, Now: e.now, Log: log})
+	c := server.Config{
+		Service: svc, Verifier: verifier, Dev: f.dev, Hosts: f.hosts, Version: programVersion(),
+		CertFile: f.cert, KeyFile: f.key, WebhookSecrets: make(map[webhook.Kind][]byte),
+		Log: log, Now: e.now, Random: rand.Reader,
+	}
+	if secret := e.getenv("INCIPIT_WEBHOOK_SECRET"); secret != "" {
+		for _, k := range []webhook.Kind{webhook.GitHub, webhook.GitLab, webhook.Gitea} {
+			c.WebhookSecrets[k] = []byte(secret)
+		}
+	}
+	address := f.url
+	if address == "" {
+		address = "http://" + f.listen
+	}
+	if f.issuer != "" && f.url == "" {
+		return nil, registry.WithFix(errors.New("people cannot be sent back after signing in"), "add --url with the address by which they reach this server")
+	}
+	if f.url != "" || loopbackListen(f.listen) {
+		var err error
+		if c.SignIn, err = auth.NewSignIn(auth.SignInConfig{
+			URL: address, Issuer: f.issuer, ClientID: f.client, ClientSecret: auth.Conceal(e.getenv("INCIPIT_OIDC_SECRET")),
+			SealKey: auth.Conceal(e.getenv("INCIPIT_SEAL_KEY")), Verifier: verifier, Now: e.now, Random: rand.Reader, Log: log,
+			NewSession: svc.NewSession, Person: svc.GrantsOf, EndSession: svc.EndSession, Fail: server.Fail,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return server.New(c)
+}
+
+func loopbackListen(address string) bool {
+	return server.CheckListen(address, false, false, false) == nil
+}
+
+// logger writes to standard error, for people or for programs.
+func (e *env) logger(asJSON bool) *slog.Logger {
+	if asJSON {
+		return slog.New(slog.NewJSONHandler(e.stderr, nil))
+	}
+	return slog.New(slog.NewTextHandler(e.stderr, nil))
+}

@@ -1,0 +1,66 @@
+package lifecycle
+
+import (
+	"context"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+)
+
+// Export is the registry in the shape of registry.json.
+func (s *Service) Export(ctx context.Context) ([]byte, error) {
+	if file, ok := s.store.(source.Store); ok { // as it stands, with what others wrote into it
+		reg, err := file.Registry()
+		if err != nil {
+			return nil, err
+		}
+		return reg.Bytes(), nil
+	}
+	reg, err := source.ParseRegistry([]byte("{}\n"), "registry.json")
+	if err != nil {
+		return nil, err
+	}
+	reg, err = s.mirrored(ctx, reg)
+	if err != nil {
+		return nil, err
+	}
+	return reg.Bytes(), nil
+}
+
+// mirrored is the registry with what the store says of each released prompt;
+// what else stands in it is kept.
+func (s *Service) mirrored(ctx context.Context, reg *source.Registry) (*source.Registry, error) {
+	standings, err := s.store.Standings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, st := range standings {
+		if st.Version == "" {
+			continue
+		}
+		tracks, err := s.store.Tracks(ctx, st.Prompt)
+		if err != nil {
+			return nil, err
+		}
+		releases, err := s.Releases(ctx, st.Prompt)
+		if err != nil {
+			return nil, err
+		}
+		e, err := reg.Entry(st.Prompt)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil {
+			e = &source.Entry{}
+		}
+		if err := s.describe(ctx, e, releases); err != nil {
+			return nil, err
+		}
+		for env, track := range tracks {
+			e.Replace(env, track)
+		}
+		if reg, err = reg.Put(st.Prompt, e); err != nil {
+			return nil, err
+		}
+	}
+	return reg, nil
+}

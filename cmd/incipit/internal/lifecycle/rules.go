@@ -1,0 +1,110 @@
+package lifecycle
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// gates adds to a plan what its environment asks of a release that is new
+// there: what ran here before needs no new permission to run on.
+func (s *Service) gates(ctx context.Context, p planning, r registry.Release) error {
+	env := p.State.Environment
+	if s.config.Doubt != nil {
+		switch why, err := s.config.Doubt(ctx, r); {
+		case err != nil:
+			return err
+		case why != "":
+			p.refuse(fmt.Sprintf("the tag %s is not what was released: %s", r.Tag, why), "put the tag back where it was, then incipit sync; or release another version")
+		}
+	}
+	if env.After != "" {
+		name := fmt.Sprintf("%s ran in %s", r.Tag, env.After)
+		if p.Before.RanDigest(r.Digest) {
+			p.check("%s", name)
+		} else {
+			p.refuse(fmt.Sprintf("%s has not run in %s", r.Tag, env.After), fmt.Sprintf("incipit deploy %s --env %s", r.Tag, env.After))
+		}
+	}
+	for _, kind := range env.Require {
+		s.evidence(p, r, kind)
+	}
+	if env.Approvals > 0 {
+		s.approvals(p, r)
+	}
+	s.quarantine(p, r.Version.String(), r.Digest)
+	s.freeze(p)
+	return nil
+}
+
+func (s *Service) evidence(p planning, r registry.Release, kind string) {
+	i := slices.IndexFunc(p.Evidence, func(e registry.Evidence) bool { return e.Digest == r.Digest && e.Kind == kind })
+	fix := fmt.Sprintf("file the evidence %s for %s on the server, then deploy again", kind, r.Digest)
+	switch {
+	case i < 0:
+		p.refuse(fmt.Sprintf("there is no evidence of %s for %s", kind, r.Tag), fix)
+	case !p.Evidence[i].Passed:
+		p.refuse(fmt.Sprintf("the evidence of %s for %s says that it failed", kind, r.Tag), fix)
+	default:
+		p.check("evidence of %s by %s", kind, p.Evidence[i].By)
+	}
+}
+
+// approvals counts the people who approved the digest; a deploy of it uses
+// them up. Neither who wrote the release nor who deploys it counts.
+func (s *Service) approvals(p planning, r registry.Release) {
+	env := p.State.Environment
+	people := make(map[string]bool)
+	for _, a := range p.Approvals {
+		who := strings.ToLower(a.By)
+		if a.Digest == r.Digest && !sameAs(who, r.Author) && !sameAs(who, p.Deployment.By) {
+			people[who] = true
+		}
+	}
+	if len(people) >= env.Approvals {
+		p.check("approved by %d of %d people", len(people), env.Approvals)
+		return
+	}
+	p.refuse(fmt.Sprintf("%s has %d of %d approvals", r.Tag, len(people), env.Approvals),
+		fmt.Sprintf("somebody else than its author runs: incipit approve %s --env %s", r.Tag, env.Name))
+}
+
+// sameAs reports whether a mail address, in lower case, is that of somebody
+// who is written as "Name <mail>" or as the mail alone.
+func sameAs(mail, who string) bool {
+	who = strings.ToLower(who)
+	if _, in, ok := strings.Cut(who, "<"); ok {
+		who = strings.TrimSuffix(in, ">")
+	}
+	return who != "" && mail == who
+}
+
+// quarantine holds back what was rolled back here, until a person says that it
+// may run again.
+func (s *Service) quarantine(p planning, version, digest string) {
+	by, is := p.Track.Quarantined(digest)
+	switch {
+	case !is:
+	case p.Quarantined:
+		p.check("the quarantine of %s is cleared", version)
+	default:
+		why := ""
+		if by.Reason != "" {
+			why = ": " + by.Reason
+		}
+		p.refuse(fmt.Sprintf("%s was rolled back here by deployment %d%s", version, by.Seq, why), "release a corrected version, or add --clear-quarantine")
+	}
+}
+
+// freeze holds back what is new while the environment is frozen.
+func (s *Service) freeze(p planning) {
+	env := p.State.Environment
+	if f, frozen := env.Frozen(s.config.Now()); frozen {
+		p.refuse(fmt.Sprintf("%s is frozen %s", env.Name, f), "wait, or have an administrator lift the freeze; going back is always possible")
+	} else if len(env.Freeze) > 0 {
+		p.check("%s is not frozen", env.Name)
+	}
+}

@@ -1,0 +1,282 @@
+package lifecycle
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// SharedConfig is what a Shared service works on. Store, Now, Random and Log
+// are required.
+type SharedConfig struct {
+	Store     *sqlstore.Store
+	Remote    *source.Remote // nil: no Git, what is indexed is served
+	SyncEvery time.Duration  // 0 is a minute
+	Mirror    bool           // keep registry.json in Remote
+	Now       func() time.Time
+	Random    io.Reader
+	Log       *slog.Logger
+}
+
+// A Shared service is one that many people and programs use: a Service over a
+// database, and what they need besides to work together.
+type Shared struct {
+	*Service
+	config SharedConfig
+	db     *sqlstore.Store
+
+	syncing sync.Mutex // held while Git is read
+	mu      sync.Mutex
+	status  registry.SyncReport // guarded by mu
+}
+
+// NewShared returns a service over a database.
+func NewShared(c SharedConfig) *Shared {
+	return &Shared{
+		Service: New(Config{
+			Store: c.Store, Catalog: c.Store, Bucketing: registry.DefaultBucketing, Now: c.Now,
+			Author: func(ctx context.Context) (string, error) {
+				who, _ := registry.CallerOf(ctx)
+				return who.Name, nil
+			},
+			Doubt: func(ctx context.Context, r registry.Release) (string, error) {
+				p, err := c.Store.Problem(ctx, r.Prompt, r.Version)
+				if err != nil || p == nil {
+					return "", err
+				}
+				return p.Detail, nil
+			},
+		}),
+		config: c, db: c.Store,
+	}
+}
+
+// Revisions are the generation and the revision of each environment. It is
+// cheap, and asked several times a second.
+func (s *Shared) Revisions(ctx context.Context) (generation int64, byEnvironment map[string]int64, err error) {
+	return s.db.Revisions(ctx)
+}
+
+// Patches are the revisions of an environment after one, in order, at most
+// limit of them.
+func (s *Shared) Patches(ctx context.Context, env string, after int64, limit int) ([]registry.Patch, error) {
+	generation, err := s.db.Generation(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records, err := s.db.Since(ctx, env, after, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]registry.Patch, 0, len(records))
+	for _, r := range records {
+		e, err := s.Entry(ctx, r.Prompt, r.Deployment)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, registry.Patch{Environment: env, Generation: generation, Revision: r.Revision, Prompt: r.Prompt, Entry: e})
+	}
+	return out, nil
+}
+
+// Approve takes down a person's word that a release may be deployed. The
+// author of the release cannot give it, nor can a program.
+func (s *Shared) Approve(ctx context.Context, a registry.Approval) (registry.Approval, error) {
+	who, _ := registry.CallerOf(ctx)
+	if !who.Person {
+		return a, registry.WithFix(registry.Errorf(registry.ErrForbidden, "a program cannot approve: %s is no person", prompt.Clip(who.Name, 80)), "sign in with incipit login")
+	}
+	v, err := prompt.ParseVersion(a.Version)
+	if err != nil {
+		return a, err
+	}
+	if err := s.known(ctx, a.Environment); err != nil {
+		return a, err
+	}
+	r, err := s.Release(ctx, a.Prompt, v)
+	if err != nil {
+		return a, err
+	}
+	if sameAs(strings.ToLower(who.Name), r.Author) {
+		return a, registry.WithFix(registry.Errorf(registry.ErrForbidden, "%s wrote %s and cannot approve it", prompt.Clip(who.Name, 80), r.Tag), "ask somebody else")
+	}
+	if a.Digest != "" && a.Digest != r.Digest {
+		return a, registry.WithFix(registry.Errorf(registry.ErrConflict, "%s has the digest %s, not the one that was looked at", r.Tag, r.Digest), "read it again: incipit show %s", r.Tag)
+	}
+	if err := checkReason(a.Reason); err != nil {
+		return a, err
+	}
+	a.Digest, a.By, a.At = r.Digest, who.Name, s.config.Now().UTC()
+	e := event(ctx, "approve")
+	e.Environment, e.Prompt, e.Version, e.Reason = a.Environment, a.Prompt, a.Version, a.Reason
+	return s.db.Approve(ctx, a, e)
+}
+
+// Approvals lists the open approvals of an environment.
+func (s *Shared) Approvals(ctx context.Context, env string) ([]registry.Approval, error) {
+	return s.db.Approvals(ctx, "", env)
+}
+
+// FileEvidence takes down what a report says about a digest of a prompt that
+// is released.
+func (s *Shared) FileEvidence(ctx context.Context, ev registry.Evidence) (registry.Evidence, error) {
+	if ev.Kind == "" || len(ev.Kind) > 64 || strings.Trim(ev.Kind, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return ev, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%q is no kind of evidence", prompt.Clip(ev.Kind, 80)), "use a-z, 0-9 and dashes, such as tests")
+	}
+	if err := checkReason(ev.Note); err != nil {
+		return ev, err
+	}
+	releases, err := s.Releases(ctx, ev.Prompt)
+	if err != nil {
+		return ev, err
+	}
+	if !slices.ContainsFunc(releases, func(r registry.Release) bool { return r.Digest == ev.Digest }) {
+		return ev, registry.WithFix(registry.Errorf(registry.ErrNotFound, "no release of %s has the digest %s", ev.Prompt, prompt.Clip(ev.Digest, 80)), "incipit log %s --json=version,digest lists them", ev.Prompt)
+	}
+	who, _ := registry.CallerOf(ctx)
+	ev.By, ev.At = who.Name, s.config.Now().UTC()
+	e := event(ctx, "evidence")
+	e.Prompt = ev.Prompt
+	e.Detail = map[string]string{"kind": ev.Kind, "digest": ev.Digest, "passed": boolText(ev.Passed)}
+	return s.db.AddEvidence(ctx, ev, e)
+}
+
+func boolText(b bool) string {
+	if b {
+		return "true"
+	}
+	return "false"
+}
+
+// EvidenceOf lists what is known of the digests of a prompt.
+func (s *Shared) EvidenceOf(ctx context.Context, id prompt.ID) ([]registry.Evidence, error) {
+	return s.db.Evidence(ctx, id)
+}
+
+// SetEnvironment adds an environment, or changes the rules of one.
+func (s *Shared) SetEnvironment(ctx context.Context, e registry.Environment) error {
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	if !source.IsEnvironmentName(e.Name) {
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%q is no name of an environment", prompt.Clip(e.Name, 60)), "use a-z, 0-9 and dashes, at most 32 of them")
+	}
+	if e.After != "" {
+		if err := s.known(ctx, e.After); err != nil {
+			return err
+		}
+	}
+	return s.db.SetEnvironment(ctx, e, event(ctx, "environment"))
+}
+
+// A KeyRequest asks for an API key.
+type KeyRequest struct {
+	Kind   string
+	Name   string
+	Person bool
+	Grants []registry.Grant
+	TTL    time.Duration // 0 never expires
+}
+
+// CreateKey makes an API key. Its text is told this once. Nobody gives more
+// than they have: whoever is no administrator of everything cannot ask for it.
+func (s *Shared) CreateKey(ctx context.Context, req KeyRequest) (text string, key registry.Key, err error) {
+	if err := checkName(req.Name); err != nil {
+		return "", key, err
+	}
+	for _, g := range req.Grants {
+		if err := g.Validate(); err != nil {
+			return "", key, err
+		}
+	}
+	if len(req.Grants) == 0 || req.TTL < 0 {
+		return "", key, registry.Errorf(prompt.ErrInvalid, "a key needs a grant, and cannot have expired")
+	}
+	secret, key, err := auth.New(req.Kind, s.config.Random)
+	if err != nil {
+		return "", key, err
+	}
+	who, _ := registry.CallerOf(ctx)
+	key.Name, key.Person, key.Grants = req.Name, req.Person, req.Grants
+	key.CreatedAt, key.CreatedBy = s.config.Now().UTC(), who.Name
+	if req.TTL > 0 {
+		key.ExpiresAt = key.CreatedAt.Add(req.TTL)
+	}
+	e := event(ctx, "key.create")
+	e.Detail = map[string]string{"id": key.ID, "kind": key.Kind, "name": key.Name}
+	if err := s.db.AddKey(ctx, key, e); err != nil {
+		return "", registry.Key{}, err
+	}
+	return secret.Reveal(), key, nil
+}
+
+// RevokeKey ends a key.
+func (s *Shared) RevokeKey(ctx context.Context, id string) error {
+	e := event(ctx, "key.revoke")
+	e.Detail = map[string]string{"id": prompt.Clip(id, 40)}
+	return s.db.RevokeKey(ctx, id, e)
+}
+
+// Keys lists the keys, without their secrets.
+func (s *Shared) Keys(ctx context.Context) ([]registry.Key, error) { return s.db.Keys(ctx) }
+
+// KeysVersion grows with each change of a key or a person.
+func (s *Shared) KeysVersion(ctx context.Context) (int64, error) { return s.db.KeysVersion(ctx) }
+
+// SetPerson says what somebody who signs in may do; no grant is nothing.
+func (s *Shared) SetPerson(ctx context.Context, p registry.Person) error {
+	p.Mail = strings.ToLower(strings.TrimSpace(p.Mail))
+	if err := checkName(p.Mail); err != nil || !strings.Contains(p.Mail, "@") {
+		return registry.Errorf(prompt.ErrInvalid, "%q is no mail address", prompt.Clip(p.Mail, 80))
+	}
+	for _, g := range p.Grants {
+		if err := g.Validate(); err != nil {
+			return err
+		}
+	}
+	e := event(ctx, "person")
+	e.Detail = map[string]string{"mail": p.Mail}
+	return s.db.SetPerson(ctx, p, e)
+}
+
+// People lists who may do what.
+func (s *Shared) People(ctx context.Context) ([]registry.Person, error) { return s.db.People(ctx) }
+
+// Events are the lines of the audit log after one, at most limit of them.
+func (s *Shared) Events(ctx context.Context, after int64, limit int) ([]registry.Event, error) {
+	return s.db.Events(ctx, after, limit)
+}
+
+// VerifyAudit reads the whole audit log, and returns how many events it has. It
+// reports ErrConflict with the first that is not what was written.
+func (s *Shared) VerifyAudit(ctx context.Context) (int64, error) { return s.db.VerifyAudit(ctx) }
+
+// Probe writes to the database, to find out whether it can be written.
+func (s *Shared) Probe(ctx context.Context) error { return s.db.Probe(ctx) }
+
+func checkName(name string) error {
+	if name == "" || len(name) > 200 || prompt.Visible(name) != name {
+		return registry.Errorf(prompt.ErrInvalid, "%q is no name: write 1 to 200 characters that can be seen", prompt.Clip(name, 60))
+	}
+	return nil
+}
+
+func checkReason(text string) error {
+	if len(text) > maxReason {
+		return registry.Errorf(prompt.ErrInvalid, "the reason is longer than %d bytes", maxReason)
+	}
+	if issues := prompt.CheckText([]byte(text)); len(issues) > 0 {
+		return registry.Errorf(prompt.ErrInvalid, "the reason holds a character that nobody sees: %s", issues[0].Message)
+	}
+	return nil
+}

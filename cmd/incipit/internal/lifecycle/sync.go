@@ -1,0 +1,151 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// Sync fetches from Git and indexes the releases that are new. What was indexed
+// before does not change by it: a tag that moved or vanished is a problem that
+// the report names. One Sync runs at a time; a second waits for it.
+func (s *Shared) Sync(ctx context.Context) (*registry.SyncReport, error) {
+	if s.config.Remote == nil {
+		return nil, registry.WithFix(registry.Errorf(registry.ErrUnavailable, "this server has no Git repository"), "start it with --repo")
+	}
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
+	added, err := s.sync(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.status.Error = prompt.Visible(err.Error())
+		return nil, err
+	}
+	s.status.At, s.status.New, s.status.Error = s.config.Now().UTC(), added, ""
+	return s.report(ctx, s.status)
+}
+
+// SyncStatus is what the last Sync came to.
+func (s *Shared) SyncStatus(ctx context.Context) (*registry.SyncReport, error) {
+	s.mu.Lock()
+	status := s.status
+	s.mu.Unlock()
+	return s.report(ctx, status)
+}
+
+func (s *Shared) report(ctx context.Context, r registry.SyncReport) (*registry.SyncReport, error) {
+	known, err := s.db.TagObjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := s.db.Problems(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.Releases, r.Problems = len(known), make([]registry.Problem, len(problems))
+	for i, p := range problems {
+		r.Problems[i] = registry.Problem{Tag: p.Tag, Code: p.Code, Detail: p.Detail}
+	}
+	if r.New == nil {
+		r.New = []string{}
+	}
+	r.Backlog, err = s.db.MirrorSize(ctx)
+	return &r, err
+}
+
+func (s *Shared) sync(ctx context.Context) (added []string, err error) {
+	if err := s.config.Remote.Fetch(ctx); err != nil {
+		return nil, err
+	}
+	ws, err := s.config.Remote.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, ws.Close()) }()
+	known, err := s.db.TagObjects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var problems []sqlstore.Problem
+	result, err := ws.IndexEach(ctx, known, func(batch []source.Indexed) error {
+		rows := make([]sqlstore.IndexedRelease, len(batch))
+		for i, r := range batch {
+			rows[i] = sqlstore.IndexedRelease{Release: r.Release, TagObject: r.Object, Draft: r.Draft}
+			added = append(added, r.Tag)
+		}
+		_, more, err := s.db.AddReleases(ctx, rows)
+		problems = append(problems, more...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range result.Problems {
+		problems = append(problems, sqlstore.Problem{Tag: p.Tag, Code: p.Code, Detail: p.Detail})
+	}
+	if err := s.db.SetProblems(ctx, problems); err != nil {
+		return nil, err
+	}
+	for _, p := range problems {
+		s.config.Log.Warn("a tag is not what was released", "tag", p.Tag, "code", p.Code, "detail", p.Detail)
+	}
+	return added, s.adopt(ctx, ws)
+}
+
+// adopt takes in, the first time, what incipit.yaml says of environments and
+// what registry.json says runs where. From then on the database is the truth of
+// both: who may push to Git must not be able to lift a protection.
+func (s *Shared) adopt(ctx context.Context, ws *source.Workspace) error {
+	envs, err := s.db.Environments(ctx)
+	if err != nil || len(envs) > 0 {
+		return err
+	}
+	environments := slices.Clone(ws.Config.Environments)
+	for i, e := range environments {
+		environments[i].Reason = e.Reason || e.Protected
+	}
+	tracks, err := ws.Deployments(ctx)
+	if err != nil {
+		return err
+	}
+	for id, byEnv := range tracks {
+		maps.DeleteFunc(byEnv, func(env string, track registry.Track) bool {
+			why := s.unfit(ctx, id, track)
+			if !slices.ContainsFunc(environments, func(e registry.Environment) bool { return e.Name == env }) {
+				why = registry.Errorf(registry.ErrNotFound, "incipit.yaml has no such environment")
+			}
+			if why != nil {
+				s.config.Log.Warn("what registry.json says is not taken in", "prompt", id, "environment", env, "error", why)
+			}
+			return why != nil
+		})
+	}
+	e := event(registry.WithCaller(ctx, registry.Caller{Name: "incipit", Source: "sync"}), "import")
+	e.Reason = "first start, from " + s.config.Remote.URL()
+	n, adopted, err := s.db.Adopt(ctx, environments, tracks, e)
+	if adopted {
+		s.config.Log.Info("took in what the repository says", "environments", len(environments), "deployments", n)
+	}
+	return err
+}
+
+// unfit reports why what runs at the end of a track could not be served.
+func (s *Shared) unfit(ctx context.Context, id prompt.ID, track registry.Track) error {
+	now, ok := track.Current()
+	if !ok {
+		return nil
+	}
+	_, err := s.Entry(ctx, id, now)
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	return nil
+}

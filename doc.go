@@ -1,17 +1,12 @@
-// Package incipit is the home of the Go SDK: the client that gives a program
-// the prompt its environment runs, and records what came of it.
+// Package incipit gives a program the prompt that its environment runs, and
+// records what came of it.
 //
-// The module is small on purpose. Whoever imports it inherits the standard
-// library and one dependency, and none of what the program incipit is built
-// from:
+//	client, err := incipit.New(ctx, incipit.Options{Server: "https://incipit.example.com", Key: key, Environment: "production"})
+//	p, err := client.Prompt(ctx, "customer-support", incipit.Subject(user), incipit.Vars{"question": question})
+//	// send p.Messages to p.Model
 //
-//	internal/prompt      what a prompt is: parse, validate, render, compare, digest
-//	internal/registry    what runs where: buckets, rollouts, snapshots, the error kinds
-//	internal/strictjson  JSON that decides something: strict reading, canonical writing
-//	testdata/vectors     the same rules as data, for programs in other languages
-//	cmd/incipit          the program, a module of its own
-//
-// The packages under internal are values and pure rules: no clock, no disk, no
-// network. The program and the SDK share them, so that a prompt means the same
-// in both.
+// A prompt is resolved in the program's own memory: no network, no lock. One
+// goroutine follows the server, and a deploy is there in milliseconds. With the
+// server gone, what was served last is served on, over a restart too, from a
+// copy on disk; before there is one, from a bundle compiled into the program.
 package incipit

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
 	"io"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,6 +42,63 @@ func TestContract(t *testing.T) {
 				},
 			})
 		})
+	}
+}
+
+// TestServer runs the stories of testdata/server, each with servers of its own.
+//
+//	served ARGS…       serve the workspace from here on, and be its client
+//	key FILE           be whoever has the key in FILE
+//	revoke NAME        end the key of that name
+//	eventually 4 …     a command ends with this status, soon
+func TestServer(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/server",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			err := setUpScript(env)
+			env.Setenv("NOW", "") // deadlines and keys live in real time
+			return err
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exitcode": exitcode, "json": jsonValue, "append": appendText, "eventually": eventually,
+			"served": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv("INCIPIT_SERVER", startServer(ts, append(args, "--listen", "127.0.0.1:0")...))
+			},
+			"key": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Setenv("INCIPIT_KEY", strings.TrimSpace(ts.ReadFile(args[0])))
+			},
+			"revoke": func(ts *testscript.TestScript, _ bool, args []string) {
+				ts.Check(ts.Exec("incipit", "admin", "key", "list", "--json=id,name"))
+				var keys []struct{ ID, Name string }
+				ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &keys))
+				for _, k := range keys {
+					if k.Name == args[0] {
+						ts.Check(ts.Exec("incipit", "admin", "key", "revoke", k.ID))
+						return
+					}
+				}
+				ts.Fatalf("there is no key %s", args[0])
+			},
+		},
+	})
+}
+
+// eventually runs a command until it ends with a status, for ten seconds at
+// most.
+func eventually(ts *testscript.TestScript, _ bool, args []string) {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		err := ts.Exec(args[1], args[2:]...)
+		status := 0
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			status = exit.ExitCode()
+		}
+		if strconv.Itoa(status) == args[0] {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s still ends with %d", strings.Join(args[1:], " "), status)
+		}
 	}
 }
 

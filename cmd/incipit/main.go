@@ -4,6 +4,7 @@ package main
 import (
 	"os"
 	"time"
+	_ "time/tzdata" // freeze windows name time zones, and a bare machine knows none
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/cli"
 )

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 func doctorCommand(e *env) *cobra.Command {
@@ -38,7 +40,7 @@ func runDoctor(ctx context.Context, e *env, repair bool) error {
 			return err
 		}
 	}
-	symptoms := source.Diagnose(ctx, e.dir, e.options())
+	symptoms := append(source.Diagnose(ctx, e.dir, e.options()), e.serverSymptoms(ctx)...)
 	bad := 0
 	for _, s := range symptoms {
 		if s.Level == source.Bad {
@@ -65,4 +67,46 @@ func runDoctor(ctx context.Context, e *env, repair bool) error {
 		return exitError{api.Failure}
 	}
 	return err
+}
+
+// serverSymptoms are how the server stands that keeps the registry, if one
+// does.
+func (e *env) serverSymptoms(ctx context.Context) []source.Symptom {
+	far, err := e.remote(ctx)
+	if err == nil && far == nil {
+		return nil
+	}
+	found := func(name string, err error, well string) source.Symptom {
+		s := source.Symptom{Name: name, Level: source.Good, Finding: well}
+		if err != nil {
+			s.Level, s.Finding = source.Bad, err.Error()
+			if fix, ok := errors.AsType[*registry.FixError](err); ok {
+				s.Fix = fix.Fix
+			}
+		}
+		return s
+	}
+	if err != nil {
+		return []source.Symptom{found("server", err, "")}
+	}
+	var health api.Health
+	out := []source.Symptom{found("server", far.Get(ctx, "/readyz", nil, &health), "answers, has loaded what runs, and can write")}
+	if out[0].Level == source.Bad {
+		return out
+	}
+	var me registry.Caller
+	err = far.Get(ctx, "/v1/me", nil, &me)
+	out = append(out, found("key", err, "is "+me.Name+"'s"))
+	var sync registry.SyncReport
+	if err == nil && me.MaySome(registry.MayRead) {
+		err = far.Get(ctx, "/v1/sync", nil, &sync)
+		if err == nil && sync.Error != "" {
+			err = registry.WithFix(errors.New("the server could not read Git: "+sync.Error), "look whether the server reaches the repository, then incipit sync")
+		}
+		if err == nil && len(sync.Problems) > 0 {
+			err = registry.WithFix(fmt.Errorf("%s: %s", sync.Problems[0].Tag, sync.Problems[0].Detail), "incipit sync lists all of them; put the tags back where they were")
+		}
+		out = append(out, found("server's git", err, count(sync.Releases, "release")+" indexed"))
+	}
+	return out
 }

@@ -51,10 +51,10 @@ func logoutCommand(e *env) *cobra.Command {
 
 // serverAddress is the server that is meant, which there must be.
 func (e *env) serverAddress(ctx context.Context) (string, error) {
-	if e.server != "" {
+	if e.server != "" && e.server != nearby {
 		return e.server, nil
 	}
-	if ws, err := e.workspace(ctx); err == nil && ws.Config.Server != "" {
+	if ws, err := e.workspace(ctx); e.server == "" && err == nil && ws.Config.Server != "" {
 		return ws.Config.Server, nil
 	}
 	return "", registry.WithFix(registry.Errorf(prompt.ErrInvalid, "which server?"), "add --server URL, set INCIPIT_SERVER, or write server: URL into incipit.yaml")

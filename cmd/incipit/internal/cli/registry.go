@@ -125,6 +125,13 @@ func runRegistryImport(ctx context.Context, e *env, name string, confirm []strin
 }
 
 func runRegistryRebuild(ctx context.Context, e *env, dryRun bool) error {
+	far, err := e.remote(ctx)
+	if err != nil {
+		return err
+	}
+	if far != nil {
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "a server indexes the tags by itself: there is nothing to rebuild"), "incipit sync has it read Git now; --server none rebuilds the file of the workspace")
+	}
 	ws, err := e.workspace(ctx)
 	if err != nil {
 		return err

@@ -60,6 +60,16 @@ func parseDelivery(patch bool, data []byte) (delivery, error) {
 	return u, nil
 }
 
+// covers reports whether a snapshot is about the prompts that the view knows.
+func (v *view) covers(u delivery) bool {
+	for id := range u.entries {
+		if v.snapshot.Prompts[id] == nil && v.refused[id] == nil {
+			return false
+		}
+	}
+	return len(u.entries) == len(v.snapshot.Prompts)+len(v.refused) // a prompt stands in one of the two
+}
+
 // fullDelivery is the delivery that a snapshot is.
 func fullDelivery(s *registry.Snapshot) delivery {
 	u := delivery{environment: s.Environment, generation: s.Generation, revision: s.Revision, entries: make(map[prompt.ID]entry, len(s.Prompts))}
@@ -84,7 +94,8 @@ const (
 // refused. It is a pure function, and these are the rules:
 //
 //   - A lower generation is ignored; in the same one, a revision that is not
-//     higher.
+//     higher. The one exception is a snapshot of the same revision with other
+//     prompts in it: what the key may see has changed.
 //   - A patch must be of the same generation and the next revision.
 //   - An entry that cannot be served is refused by itself: its prompt stays as
 //     it was, or has a reason in refused if it was not there.
@@ -99,7 +110,7 @@ func apply(v *view, u delivery, source string) (*view, verdict, map[prompt.ID]er
 			return v, older, nil
 		case u.generation == have.Generation && u.revision == have.Revision && u.patch:
 			return v, older, nil
-		case u.generation == have.Generation && u.revision == have.Revision:
+		case u.generation == have.Generation && u.revision == have.Revision && v.covers(u):
 			return v, current, nil
 		}
 	}

@@ -29,6 +29,8 @@ func TestApply(t *testing.T) {
 		return encoded(t, registry.Patch{Environment: "production", Generation: gen, Revision: rev, Prompt: "support", Entry: runs(t, "3.0.0", text)})
 	}
 	full := func(gen, rev int64) []byte { return encoded(t, snapshotAt(t, gen, rev, "3.0.0")) }
+	wider := snapshotAt(t, 2, 5, "3.0.0")
+	wider.Prompts["billing"] = retired()
 	for _, c := range []struct {
 		name   string
 		source string // of what is served: 2.0.0 at 2.5
@@ -40,6 +42,8 @@ func TestApply(t *testing.T) {
 		{"a higher snapshot", fromStream, false, full(2, 9), applied, "3.0.0 2.9"},
 		{"a lower snapshot", fromStream, false, full(2, 4), older, "2.0.0 2.5"},
 		{"the same snapshot", fromStream, false, full(2, 5), current, "2.0.0 2.5"},
+		{"the same revision, of more prompts: the key may see more", fromStream, false, encoded(t, wider), applied, "3.0.0 2.5"},
+		{"a lower revision, of more prompts", fromStream, false, []byte(strings.Replace(string(encoded(t, wider)), `"revision":5`, `"revision":4`, 1)), older, "2.0.0 2.5"},
 		{"a snapshot of a lower generation", fromStream, false, full(1, 9), older, "2.0.0 2.5"},
 		{"a lower snapshot of a higher generation", fromStream, false, full(3, 1), applied, "3.0.0 3.1"},
 		{"the next patch", fromStream, true, patch(2, 6), applied, "3.0.0 2.6"},
@@ -185,4 +189,34 @@ func FuzzApply(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A prompt stands in the snapshot or has a reason why not, never both: covers
+// counts on it.
+func TestARefusedPromptIsCountedOnce(t *testing.T) {
+	bad := runs(t, "2.0.0", text)
+	bad.Rollout.Arms[0].Digest = "sha256:0"
+	deliver := func(v *view, rev int64, id prompt.ID, e *registry.Entry) *view {
+		next, verdict, _ := apply(v, delivery{patch: true, environment: "production", generation: 1, revision: rev, entries: map[prompt.ID]entry{id: {Entry: e}}}, fromStream)
+		if verdict != applied {
+			t.Fatal(verdict)
+		}
+		return next
+	}
+	v, _ := viewOf(snapshotAt(t, 1, 1, "1.0.0"), fromStream)
+	for i, step := range []struct {
+		id prompt.ID
+		e  *registry.Entry
+	}{{"support", bad}, {"billing", bad}, {"billing", runs(t, "1.0.0", text)}, {"billing", bad}, {"other", bad}, {"other", bad}} {
+		v = deliver(v, int64(i+2), step.id, step.e)
+		for id := range v.refused {
+			if v.snapshot.Prompts[id] != nil {
+				t.Errorf("after step %d, %s is served and refused", i, id)
+			}
+		}
+	}
+	s := &registry.Snapshot{Environment: "production", Generation: 1, Revision: 7, Prompts: map[prompt.ID]*registry.Entry{"support": bad, "billing": bad, "other": bad}}
+	if _, verdict, _ := apply(v, fullDelivery(s), fromStream); verdict != current {
+		t.Errorf("the same state has the verdict %d", verdict)
+	}
 }

@@ -226,9 +226,13 @@ func TestAReconnectGoesOnWhereItWas(t *testing.T) {
 		s.up()
 		settle(time.Minute)
 		check.newest(c, "after the reconnect")
-		if s.lastID != "1.1" {
-			t.Errorf("the client asked to go on from %q", s.lastID)
-		}
+		s.set(func() {
+			if s.lastID != "1.1" {
+				t.Errorf("the client asked to go on from %q", s.lastID)
+			}
+		})
+		check.mu.Lock()
+		defer check.mu.Unlock()
 		if check.shown != 3 {
 			t.Errorf("the client showed %d states, want the snapshot and two patches", check.shown)
 		}

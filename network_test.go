@@ -2,6 +2,7 @@ package incipit
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -37,6 +38,7 @@ func overTLS(t *testing.T, s *fakeServer) (srv *httptest.Server, protocol *atomi
 		mux.ServeHTTP(w, r)
 	}))
 	srv.EnableHTTP2 = true
+	srv.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	return srv, protocol, keys
@@ -61,10 +63,15 @@ func TestOverARealNetworkWithTLS(t *testing.T) {
 	}
 	shut(t, c)
 
-	stranger := o
-	stranger.HTTPClient, stranger.StartTimeout = nil, 100*time.Millisecond // it does not know the certificate's authority
-	if _, err := New(t.Context(), stranger); err == nil || !strings.Contains(err.Error(), "certificate") {
-		t.Errorf("with a certificate that is not trusted: %v", err)
+	stranger := bundled(t, s.entries)
+	stranger.Server, stranger.Environment, stranger.CacheDir, stranger.StartTimeout = o.Server, "production", "-", time.Millisecond
+	c = connect(t, stranger) // it does not know the certificate's authority
+	eventually(t, "the status names the certificate", func() bool {
+		err := c.Status().Err
+		return err != nil && strings.Contains(err.Error(), "certificate")
+	})
+	if p := ask(t, c, "support"); p.Source != "bundle" {
+		t.Errorf("the source is %s", p.Source)
 	}
 }
 
@@ -118,23 +125,26 @@ func (f *freezer) run() {
 			buf := make([]byte, 32<<10)
 			for {
 				n, err := src.Read(buf)
+				if err != nil {
+					return
+				}
 				select {
 				case <-stop: // it is read, and thrown away
 					continue
 				default:
 				}
-				if n > 0 {
-					if _, err := dst.Write(buf[:n]); err != nil {
-						return
-					}
-				}
-				if err != nil {
+				if _, err := dst.Write(buf[:n]); err != nil {
 					return
 				}
 			}
 		}
-		go pass(far, near)
-		go func() { pass(near, far); _ = near.Close(); _ = far.Close() }()
+		for _, way := range [][2]net.Conn{{far, near}, {near, far}} {
+			go func() {
+				pass(way[0], way[1])
+				_ = near.Close()
+				_ = far.Close()
+			}()
+		}
 	}
 }
 

@@ -126,12 +126,12 @@ func TestADeadConnectionIsNoticedWithin45Seconds(t *testing.T) {
 		c := connect(t, s.options())
 		s.deploy("support", runs(t, "1.0.1", text+strings.Repeat(" Be brief.", 100)))
 		settle(44 * time.Second)
-		if s.streams != 1 {
-			t.Fatalf("there were %d connections before time", s.streams)
+		if n := s.connections(); n != 1 {
+			t.Fatalf("there were %d connections before time", n)
 		}
 		settle(2 * time.Second)
-		if s.streams != 2 {
-			t.Errorf("there were %d connections after 46 s", s.streams)
+		if n := s.connections(); n != 2 {
+			t.Errorf("there were %d connections after 46 s", n)
 		}
 		if p := ask(t, c, "support"); p.Version != "1.0.1" {
 			t.Errorf("%s is served over the new connection", p.Version)
@@ -159,16 +159,17 @@ func TestWhereNoStreamComesThroughTheClientPolls(t *testing.T) {
 		if age := c.Age(); age > 19*time.Second {
 			t.Errorf("the age is %v while every poll succeeds", age)
 		}
-		for i := range s.asked[1:] {
-			if gap := s.asked[i+1].Sub(s.asked[i]); gap < 11*time.Second || gap > 19*time.Second {
+		asked := s.requests()
+		for i := range asked[1:] {
+			if gap := asked[i+1].Sub(asked[i]); gap < 11*time.Second || gap > 19*time.Second {
 				t.Errorf("two polls were %v apart", gap)
 			}
 		}
 		// The proxy is gone: the stream is tried again within minutes.
 		s.set(func() { s.buffered, s.streams = false, 0 })
 		settle(7 * time.Minute)
-		if s.streams != 1 {
-			t.Errorf("the stream was tried %d times", s.streams)
+		if n := s.connections(); n != 1 {
+			t.Errorf("the stream was tried %d times", n)
 		}
 		s.deploy("support", runs(t, "3.0.0", text))
 		settle(time.Second)
@@ -200,7 +201,7 @@ func TestARefusedKeyKeepsWhatIsServedAndIsTriedSlowly(t *testing.T) {
 		if err := c.Status().Err; !errors.Is(err, ErrForbidden) || !strings.Contains(err.Error(), "the key was revoked; ask an administrator") {
 			t.Errorf("the status says %v", err)
 		}
-		if n := len(s.asked); n < 10 || n > 40 {
+		if n := len(s.requests()); n < 10 || n > 40 {
 			t.Errorf("%d requests in an hour with a refused key", n)
 		}
 		if errs := told.errors(); len(errs) > 3 || !slices.ContainsFunc(errs, func(e string) bool { return strings.Contains(e, "refuses the key") }) {
@@ -247,11 +248,11 @@ func TestGoawayAndRetryAfterAreObeyed(t *testing.T) {
 			s.bye <- 4000
 		}
 		settle(time.Minute)
-		if n := len(s.asked); n != len(clients) {
+		if n := len(s.requests()); n != len(clients) {
 			t.Fatalf("%d of %d clients came back", n, len(clients))
 		}
 		var after []time.Duration
-		for _, at := range s.asked {
+		for _, at := range s.requests() {
 			after = append(after, at.Sub(told))
 		}
 		slices.Sort(after)
@@ -274,7 +275,7 @@ func TestGoawayAndRetryAfterAreObeyed(t *testing.T) {
 			s.down()
 			s.up()
 			settle(118 * time.Second)
-			if n := len(s.asked); n != len(clients) {
+			if n := len(s.requests()); n != len(clients) {
 				t.Errorf("Retry-After: %s was not obeyed: %d requests", header, n)
 			}
 			s.set(func() { s.answer = nil })
@@ -300,15 +301,15 @@ func TestManyClientsComeBackApart(t *testing.T) {
 		s.up()
 		settle(31 * time.Second)
 		perSecond := make(map[int64]int)
-		for _, at := range s.asked {
+		for _, at := range s.requests() {
 			perSecond[at.Unix()]++
 		}
 		most := 0
 		for _, n := range perSecond {
 			most = max(most, n)
 		}
-		if len(s.asked) != 100 || most > 20 {
-			t.Errorf("%d clients came back, %d of them in one second", len(s.asked), most)
+		if len(s.requests()) != 100 || most > 20 {
+			t.Errorf("%d clients came back, %d of them in one second", len(s.requests()), most)
 		}
 	})
 }
@@ -331,8 +332,8 @@ func TestTheWallClockDoesNotMatter(t *testing.T) {
 			if age := c.Age(); age > 16*time.Second {
 				t.Errorf("with the clock %v off, the age is %v", off, age)
 			}
-			if len(s.asked) != 0 {
-				t.Errorf("with the clock %v off, there were %d new connections", off, len(s.asked))
+			if len(s.requests()) != 0 {
+				t.Errorf("with the clock %v off, there were %d new connections", off, len(s.requests()))
 			}
 			if _, err := c.Prompt(t.Context(), "support", "u", Vars{"question": "?"}, WithMaxStaleness(time.Minute, Fail)); err != nil {
 				t.Error(err)
@@ -345,6 +346,10 @@ func TestTheWallClockDoesNotMatter(t *testing.T) {
 		ahead := connect(t, o, off)
 		if age := ahead.Age(); age > 3*time.Second {
 			t.Errorf("a copy from the future has the age %v", age)
+		}
+		settle(10 * time.Minute)
+		if age := ahead.Age(); age < 10*time.Minute {
+			t.Errorf("ten minutes later it has the age %v", age)
 		}
 		wall.Store(0)
 		behind := connect(t, o, off)

@@ -155,6 +155,20 @@ func (s *fakeServer) set(f func()) {
 	f()
 }
 
+// connections is how many streams were asked for.
+func (s *fakeServer) connections() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.streams
+}
+
+// requests is when each request came.
+func (s *fakeServer) requests() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.asked)
+}
+
 func (s *fakeServer) id() string { return fmt.Sprintf("%d.%d", s.gen, s.rev) }
 
 func (s *fakeServer) json(v any) []byte {

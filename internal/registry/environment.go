@@ -43,6 +43,11 @@ func (e Environment) Validate() error {
 	if e.Approvals < 0 || e.Approvals > 10 {
 		return Errorf(prompt.ErrInvalid, "approvals: %d is not a number from 0 to 10", e.Approvals)
 	}
+	for i, kind := range e.Require {
+		if !IsKind(kind) || slices.Contains(e.Require[:i], kind) {
+			return Errorf(prompt.ErrInvalid, "require: %q is no kind of evidence, or is named twice; use a-z, 0-9 and dashes, such as tests", prompt.Clip(kind, 80))
+		}
+	}
 	for _, f := range e.Freeze {
 		if err := f.validate(); err != nil {
 			return err
@@ -51,10 +56,18 @@ func (e Environment) Validate() error {
 	return nil
 }
 
+// IsKind reports whether s can name a kind of evidence.
+func IsKind(s string) bool {
+	return s != "" && len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
+
 func (f Freeze) validate() error {
 	if len(f.Days) == 0 {
 		if f.From.IsZero() || !f.To.After(f.From) {
 			return Errorf(prompt.ErrInvalid, "a freeze needs from and a later to, or days of the week")
+		}
+		if f.Start != "" || f.End != "" || f.Zone != "" {
+			return Errorf(prompt.ErrInvalid, "freeze: start, end and zone go with days; from and to hold the time and zone themselves")
 		}
 		return nil
 	}
@@ -66,7 +79,7 @@ func (f Freeze) validate() error {
 			return Errorf(prompt.ErrInvalid, "freeze: %q is no day; days are %s", prompt.Clip(d, 20), strings.Join(weekdays(), ", "))
 		}
 	}
-	if _, err := time.LoadLocation(f.Zone); err != nil {
+	if _, err := time.LoadLocation(f.Zone); err != nil || f.Zone == "Local" { // which is another one on each machine
 		return Errorf(prompt.ErrInvalid, "freeze: %q is no time zone that is known here; write one such as Europe/Berlin", prompt.Clip(f.Zone, 60))
 	}
 	start, err := clock(f.Start, 0)

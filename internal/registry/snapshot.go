@@ -62,7 +62,7 @@ func (e *Entry) Check() error {
 		}
 		digest, err := p.Digest()
 		if err != nil {
-			return err
+			return Errorf(prompt.ErrInvalid, "the release of arm %s: %v", prompt.Clip(a.Name, 40), err)
 		}
 		if digest != a.Digest {
 			return Errorf(prompt.ErrInvalid, "the release of arm %s has the digest %s, not %s", prompt.Clip(a.Name, 40), digest, prompt.Clip(a.Digest, 80))

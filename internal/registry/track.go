@@ -40,10 +40,16 @@ func (t Track) LastGood() (prompt.Version, error) {
 		return now.Version, nil
 	}
 	stack := t.stack()
-	if len(stack) < 2 {
-		return prompt.Version{}, Errorf(ErrNotFound, "%s is the first release that ran here, there is none to go back to", now.Version)
+	for i := len(stack) - 2; i >= 0; i-- {
+		digest := stack[i].Digest
+		if _, bad := t.Quarantined(digest); (!bad || digest == "") && stack[i].Version != now.Version {
+			return stack[i].Version, nil
+		}
 	}
-	return stack[len(stack)-2], nil
+	if len(stack) > 1 {
+		return prompt.Version{}, Errorf(ErrNotFound, "what ran here before %s was rolled back itself, there is none to go back to", now.Version)
+	}
+	return prompt.Version{}, Errorf(ErrNotFound, "%s is the first release that ran here, there is none to go back to", now.Version)
 }
 
 // Ran reports whether version has been the stable release here.
@@ -74,7 +80,7 @@ func (d Deployment) serves(digest string) bool {
 }
 
 // Quarantined is the rollback that took a digest away, and false if none did
-// or if it was deployed again since: a person has cleared it by that.
+// or if it was deployed or gone back to since: a person has cleared it by that.
 func (t Track) Quarantined(digest string) (Deployment, bool) {
 	var by Deployment
 	found := false
@@ -82,7 +88,8 @@ func (t Track) Quarantined(digest string) (Deployment, bool) {
 		switch {
 		case d.Action == Rollback && d.Digest != digest && k > 0 && t[k-1].taken() == digest:
 			by, found = d, true
-		case d.Action == Deploy && (d.Digest == digest || d.Rollout != nil && d.Rollout.Candidate().Digest == digest):
+		case d.Action == Rollback && d.Digest == digest,
+			d.Action == Deploy && (d.Digest == digest || d.Rollout != nil && d.Rollout.Candidate().Digest == digest):
 			found = false
 		}
 	}
@@ -97,23 +104,23 @@ func (d Deployment) taken() string {
 	return d.Digest
 }
 
-// stack is the stable releases in order, without those that were rolled back:
-// going back to a release takes everything above it off.
-func (t Track) stack() []prompt.Version {
-	var stack []prompt.Version
+// stack is the records by which each stable release began, without those that
+// were rolled back: going back to a release takes everything above it off.
+func (t Track) stack() []Deployment {
+	var stack []Deployment
 	for k, d := range t {
 		n := len(stack)
-		if n > 0 && stack[n-1] == d.Version {
+		if n > 0 && stack[n-1].Version == d.Version {
 			continue
 		}
 		if d.Action == Rollback {
-			if i := slices.Index(stack, d.Version); i >= 0 {
+			if i := slices.IndexFunc(stack, func(s Deployment) bool { return s.Version == d.Version }); i >= 0 {
 				stack = stack[:i]
 			} else if !t[:k].Ran(d.Version) {
 				stack = nil // it ran before the records that were kept
 			}
 		}
-		stack = append(stack, d.Version)
+		stack = append(stack, d)
 	}
 	return stack
 }

@@ -61,7 +61,7 @@ func (s *Store) copyInto(ctx context.Context, to *Store, tx *tx) (map[string]int
 func deleteAll(ctx context.Context, tx *tx) error {
 	all := tables()
 	for i := range all {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM `+all[len(all)-1-i]); err != nil { //nolint:gosec // a name of ours
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+all[len(all)-1-i]); err != nil {
 			return err
 		}
 	}
@@ -75,6 +75,7 @@ const batch = 200
 func copyTable(ctx context.Context, q querier, tx *tx, table string) (int64, error) {
 	var n int64
 	var columns []string
+	var booleans []bool // which they are: SQLite has numbers in their place
 	var values []any
 	flush := func() error {
 		if len(values) == 0 {
@@ -86,7 +87,7 @@ func copyTable(ctx context.Context, q querier, tx *tx, table string) (int64, err
 	}
 	err := rows(ctx, q, func(rs *sql.Rows) (err error) {
 		if columns == nil {
-			if columns, err = rs.Columns(); err != nil {
+			if columns, booleans, err = columnsOf(rs); err != nil {
 				return err
 			}
 		}
@@ -97,16 +98,30 @@ func copyTable(ctx context.Context, q querier, tx *tx, table string) (int64, err
 		if err := rs.Scan(into...); err != nil {
 			return err
 		}
+		for i, v := range row {
+			if n, ok := v.(int64); ok && booleans[i] {
+				row[i] = n != 0
+			}
+		}
 		values = append(values, row...)
 		if n++; n%batch == 0 {
 			return flush()
 		}
 		return nil
-	}, `SELECT * FROM `+table) //nolint:gosec // a name of ours
+	}, `SELECT * FROM `+table)
 	if err != nil {
 		return n, err
 	}
 	return n, flush()
+}
+
+func columnsOf(rs *sql.Rows) (names []string, booleans []bool, err error) {
+	types, err := rs.ColumnTypes()
+	for _, t := range types {
+		names = append(names, t.Name())
+		booleans = append(booleans, strings.HasPrefix(t.DatabaseTypeName(), "BOOL"))
+	}
+	return names, booleans, err
 }
 
 // insertRows is an INSERT of n rows.

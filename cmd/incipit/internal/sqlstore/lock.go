@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -31,8 +30,8 @@ func LockDir(dir string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
+	held, err := tryLock(f)
+	if held {
 		return nil, errors.Join(heldBy(f, dir), f.Close())
 	}
 	if err == nil {

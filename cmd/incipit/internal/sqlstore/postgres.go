@@ -63,16 +63,23 @@ func (d *postgres) open(ctx context.Context) (w, r *sql.DB, err error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 5 * time.Second
 	}
-	db := stdlib.OpenDB(*cfg)
 	conns := d.cfg.MaxConns
 	if conns == 0 {
 		conns = 10
 	}
+	// Reads have connections of their own: a decision reads releases while its
+	// change holds a connection, and all changes together may hold all of them.
+	w, r = d.pool(cfg, max(2, conns/2)), d.pool(cfg, max(1, conns-conns/2)) // 2: a migration locks with one and works with another
+	return w, r, w.PingContext(ctx)
+}
+
+func (d *postgres) pool(cfg *pgx.ConnConfig, conns int) *sql.DB {
+	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	db.SetConnMaxLifetime(time.Hour)
-	return db, db, db.PingContext(ctx)
+	return db
 }
 
 // exclusively holds a lock of a session of its own: it falls if we are killed.

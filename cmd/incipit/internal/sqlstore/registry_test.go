@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -369,6 +371,39 @@ func TestTheMirrorsBacklogHoldsEachDeploymentUntilItIsDone(t *testing.T) {
 		}
 		if n, err := s.MirrorSize(ctx); err != nil || n != 1 {
 			t.Errorf("%d, %v", n, err)
+		}
+	})
+}
+
+func TestReplicasThatIndexAtOnceAgreeOnTheLastRelease(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, open func() *sqlstore.Store) {
+		stores, ctx := []*sqlstore.Store{open(), open()}, t.Context()
+		before, err := stores[0].ReleasesVersion(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []sqlstore.IndexedRelease
+		for i := range 60 {
+			all = append(all, indexed(t, "support", fmt.Sprintf("1.%d.0", i), "Be kind."))
+		}
+		var wg sync.WaitGroup
+		var total atomic.Int64
+		for i := range 6 {
+			wg.Go(func() {
+				added, problems, err := stores[i%2].AddReleases(ctx, append(all[:(i+1)*10:(i+1)*10], all[0])) // one of them twice
+				if err != nil || len(problems) > 0 {
+					t.Errorf("%v, %v", problems, err)
+				}
+				total.Add(int64(added))
+			})
+		}
+		wg.Wait()
+		st, err := stores[0].Standings(ctx)
+		if err != nil || total.Load() != 60 || len(st) != 1 || st[0].Version != "1.59.0" {
+			t.Errorf("%d added, %+v, %v", total.Load(), st, err)
+		}
+		if after, err := stores[1].ReleasesVersion(ctx); err != nil || after <= before {
+			t.Errorf("version %d, then %d, %v", before, after, err)
 		}
 	})
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -20,23 +18,6 @@ type IndexedRelease struct {
 	registry.Release
 	TagObject string // the id of the tag's own object: another one is another tag
 	Draft     prompt.Draft
-}
-
-// The codes of problems with a tag.
-const (
-	TagMoved    = "tag-moved"    // it names something else than what was indexed
-	TagVanished = "tag-vanished" // it is gone
-	Forged      = "forged"       // it does not say what a release's tag says
-	Invalid     = "invalid"      // its prompt cannot be read
-)
-
-// A Problem is what is wrong with a tag. What was indexed before is served
-// nevertheless: a tag in Git never changes what runs.
-type Problem struct {
-	Tag    string    `json:"tag"`
-	Code   string    `json:"code"`
-	Detail string    `json:"detail"`
-	Seen   time.Time `json:"seen"` // the first time
 }
 
 // AddReleases adds those that are not known yet, in one transaction, and
@@ -60,37 +41,27 @@ func (s *Store) AddReleases(ctx context.Context, releases []IndexedRelease) (add
 	invalid := problems
 	err = s.write(ctx, func(tx *tx) error {
 		added, problems = 0, slices.Clone(invalid)
-		for _, id := range slices.Sorted(maps.Keys(heads)) { // in one order, for all replicas
-			if err := heads[id].raise(ctx, tx, id); err != nil {
-				return err
-			}
-		}
-		insert, err := tx.PrepareContext(ctx, `
-			INSERT INTO release (`+releaseColumns+`)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (prompt, version) DO NOTHING`)
-		if err != nil {
+		// One at a time: replicas may index the same tags.
+		if _, err := tx.ExecContext(ctx, `UPDATE meta SET number = number + 1 WHERE name = 'releases'`); err != nil {
 			return err
 		}
-		defer insert.Close()
-		for _, r := range fresh {
-			res, err := insert.ExecContext(ctx, r.prompt, r.version, r.tag, r.commit, r.object, r.digest, r.author, r.at, r.notes, r.text, r.metadata, r.pins, r.seal)
+		if err := raise(ctx, tx, heads); err != nil {
+			return err
+		}
+		for rows := range slices.Chunk(fresh, insertBatch) {
+			known, err := insertReleases(ctx, tx, rows)
 			if err != nil {
 				return err
 			}
-			n, err := res.RowsAffected()
-			if err != nil {
-				return err
-			}
-			added += int(n)
-			if n == 1 {
-				continue
-			}
-			known, err := identity(ctx, tx, r)
-			if err != nil {
-				return err
-			}
-			if known != "" {
-				problems = append(problems, Problem{Tag: r.tag, Code: TagMoved, Detail: known, Seen: s.now()})
+			added += len(rows) - len(known)
+			for _, r := range known {
+				diff, err := identity(ctx, tx, r)
+				if err != nil {
+					return err
+				}
+				if diff != "" {
+					problems = append(problems, Problem{Tag: r.tag, Code: TagMoved, Detail: diff, Seen: s.now()})
+				}
 			}
 		}
 		return nil
@@ -99,6 +70,31 @@ func (s *Store) AddReleases(ctx context.Context, releases []IndexedRelease) (add
 		return 0, nil, err
 	}
 	return added, problems, nil
+}
+
+// insertBatch is how many releases go into a statement.
+const insertBatch = 50
+
+// insertReleases adds those that are not known, and returns the others.
+func insertReleases(ctx context.Context, tx *tx, releases []releaseRow) (known []releaseRow, err error) {
+	values := make([]any, 0, len(releases)*13)
+	for _, r := range releases {
+		values = append(values, r.prompt, r.version, r.tag, r.commit, r.object, r.digest, r.author, r.at, r.notes, r.text, r.metadata, r.pins, r.seal)
+	}
+	inserted := make(map[string]bool)
+	err = rows(ctx, tx, func(rs *sql.Rows) error {
+		var tag string
+		err := rs.Scan(&tag)
+		inserted[tag] = true
+		return err
+	}, insertRows("release", strings.Split(releaseColumns, ", "), len(releases))+` ON CONFLICT (prompt, version) DO NOTHING RETURNING tag`, values...)
+	for _, r := range releases {
+		if !inserted[r.tag] {
+			known = append(known, r)
+		}
+		delete(inserted, r.tag) // one that is in the list twice was added once
+	}
+	return known, err
 }
 
 // encodeRelease makes the row of a release. It refuses a prompt that does not
@@ -157,22 +153,45 @@ type head struct {
 	model, maintainer string
 }
 
-// raise makes h the last release of the prompt, if it is newer than the one
-// that is known.
-func (h head) raise(ctx context.Context, tx *tx, id prompt.ID) error {
-	if err := knownPrompt(ctx, tx, id); err != nil {
+// raise makes heads the last releases of their prompts, where they are newer
+// than what is known.
+func raise(ctx context.Context, tx *tx, heads map[prompt.ID]head) error {
+	known := make(map[prompt.ID]prompt.Version)
+	err := rows(ctx, tx, func(rs *sql.Rows) error {
+		var id, text string
+		err := rs.Scan(&id, &text)
+		if v, bad := prompt.ParseVersion(text); bad == nil {
+			known[prompt.ID(id)] = v
+		}
 		return err
-	}
-	var text string
-	err := tx.QueryRowContext(ctx, `UPDATE prompt SET version = version WHERE id = $1 RETURNING version`, string(id)).Scan(&text)
+	}, `SELECT id, version FROM prompt`)
 	if err != nil {
 		return err
 	}
-	if known, err := prompt.ParseVersion(text); err == nil && known.Compare(h.version) >= 0 {
-		return nil
+	var values []any
+	for _, id := range slices.Sorted(maps.Keys(heads)) {
+		h := heads[id]
+		if v, ok := known[id]; !ok || v.Compare(h.version) < 0 {
+			values = append(values, string(id), h.version.String(), h.model, h.maintainer)
+		}
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE prompt SET version = $1, model = $2, maintainer = $3 WHERE id = $4`, h.version.String(), h.model, h.maintainer, string(id))
-	return err
+	for part := range slices.Chunk(values, 4*batch) {
+		_, err := tx.ExecContext(ctx, insertRows("prompt", []string{"id", "version", "model", "maintainer"}, len(part)/4)+`
+			ON CONFLICT (id) DO UPDATE SET version = excluded.version, model = excluded.model, maintainer = excluded.maintainer`, part...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ReleasesVersion grows when releases are added: a replica that did not add
+// them itself asks for it.
+func (s *Store) ReleasesVersion(ctx context.Context) (int64, error) {
+	return get(ctx, s, func(q querier) (n int64, err error) {
+		err = q.QueryRowContext(ctx, `SELECT number FROM meta WHERE name = 'releases'`).Scan(&n)
+		return n, err
+	})
 }
 
 // TagObjects is the id of the tag object of each release that is indexed, by
@@ -186,75 +205,5 @@ func (s *Store) TagObjects(ctx context.Context) (map[string]string, error) {
 			out[tag] = object
 			return err
 		}, `SELECT tag, tag_object FROM release`)
-	})
-}
-
-// SetProblems replaces all problems with those that the last sync found. One
-// that was known keeps the time it was first seen.
-func (s *Store) SetProblems(ctx context.Context, problems []Problem) error {
-	for _, p := range problems {
-		if err := storable(p.Tag, p.Code, p.Detail); err != nil {
-			return err
-		}
-	}
-	return s.write(ctx, func(tx *tx) error {
-		known, err := listProblems(ctx, tx)
-		if err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM release_problem`); err != nil {
-			return err
-		}
-		for _, p := range problems {
-			if p.Seen.IsZero() {
-				p.Seen = s.now()
-			}
-			if i := slices.IndexFunc(known, func(k Problem) bool { return k.Tag == p.Tag && k.Code == p.Code }); i >= 0 {
-				p.Seen = known[i].Seen
-			}
-			_, err := tx.ExecContext(ctx, `
-				INSERT INTO release_problem (tag, code, detail, seen_us) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (tag) DO NOTHING`, p.Tag, p.Code, p.Detail, toMicros(p.Seen))
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-// Problems lists what is wrong with tags, in their order.
-func (s *Store) Problems(ctx context.Context) ([]Problem, error) {
-	return get(ctx, s, func(q querier) ([]Problem, error) { return listProblems(ctx, q) })
-}
-
-func listProblems(ctx context.Context, q querier) ([]Problem, error) {
-	var out []Problem
-	err := rows(ctx, q, func(rs *sql.Rows) error {
-		p, err := scanProblem(rs.Scan)
-		out = append(out, p)
-		return err
-	}, `SELECT tag, code, detail, seen_us FROM release_problem`)
-	slices.SortFunc(out, func(a, b Problem) int { return strings.Compare(a.Tag, b.Tag) })
-	return out, err
-}
-
-func scanProblem(scan func(...any) error) (Problem, error) {
-	var p Problem
-	var seen int64
-	err := scan(&p.Tag, &p.Code, &p.Detail, &seen)
-	p.Seen = fromMicros(seen)
-	return p, err
-}
-
-// Problem is what is wrong with the tag of a release, nil if nothing is. What
-// runs goes on; whether something new may start with it is a rule of change.
-func (s *Store) Problem(ctx context.Context, id prompt.ID, v prompt.Version) (*Problem, error) {
-	return get(ctx, s, func(q querier) (*Problem, error) {
-		p, err := scanProblem(q.QueryRowContext(ctx, `SELECT tag, code, detail, seen_us FROM release_problem WHERE tag = $1`, id.Tag(v)).Scan)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil, nil
-		}
-		return &p, err
 	})
 }

@@ -26,8 +26,9 @@ type Config struct {
 
 	// Mirror has every deployment queued for registry.json.
 	Mirror bool
-	// MaxConns is how many connections of PostgreSQL are used; 0 is 10. SQLite
-	// has one that writes, and this many that read; 0 is 4.
+	// MaxConns is how many connections of PostgreSQL are used, from 3; 0 is 10.
+	// Half of them write, the others read. SQLite has one that writes, and this
+	// many that read; 0 is 4.
 	MaxConns int
 	// Unchecked opens a SQLite file without reading all of it first.
 	Unchecked bool
@@ -39,7 +40,7 @@ type Config struct {
 type Store struct {
 	cfg    Config
 	d      dialect
-	w, r   *sql.DB // writes, and reads; one and the same for PostgreSQL
+	w, r   *sql.DB // writes, and reads
 	schema int64   // of the database
 	known  int64   // the newest schema that this program knows
 	broken atomic.Pointer[brokenError]

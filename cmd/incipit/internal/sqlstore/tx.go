@@ -61,8 +61,7 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		if err == nil {
 			return nil
 		}
-		var final finalError
-		if errors.As(err, &final) {
+		if final, ok := errors.AsType[finalError](err); ok {
 			return final.error
 		}
 		f := s.d.faultOf(err)
@@ -85,23 +84,42 @@ func (s *Store) attempt(ctx context.Context, fn func(*tx) error) (registry.Event
 	if b := s.broken.Load(); b != nil {
 		return registry.Event{}, b
 	}
-	t, err := s.w.BeginTx(ctx, nil)
+	// Until the commit begins, the end of ctx ends all of it; from then on it
+	// does not, since nobody would know how the commit ended.
+	whole, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	detach := context.AfterFunc(ctx, cancel)
+	defer detach()
+	t, err := s.w.BeginTx(whole, nil)
 	if err != nil {
-		return registry.Event{}, err
+		return registry.Event{}, orDone(ctx, err)
 	}
 	tx := &tx{Tx: t}
 	defer func() { _ = t.Rollback() }() // does nothing after a commit
 	if err := fn(tx); err != nil {
-		return registry.Event{}, err
+		return registry.Event{}, orDone(ctx, err)
 	}
 	if err := s.d.same(); err != nil {
 		return registry.Event{}, err
+	}
+	if !detach() {
+		return registry.Event{}, ctx.Err()
 	}
 	err = t.Commit()
 	if err != nil && s.d.faultOf(err) == severed {
 		return tx.event, err
 	}
 	return registry.Event{}, err
+}
+
+// orDone is why ctx ended, if it did: what a database says of that is noise.
+func orDone(ctx context.Context, err error) error {
+	if done := ctx.Err(); done != nil && !errors.Is(err, done) {
+		if _, ok := errors.AsType[finalError](err); !ok {
+			return done
+		}
+	}
+	return err
 }
 
 // landed reports whether the transaction that wrote e was committed. It waits

@@ -6,12 +6,13 @@ CREATE TABLE meta (
 );
 -- compatible_from: the oldest schema whose program can work with this one.
 -- generation: grows when a backup is restored. keys: grows with each change of
--- a key or a person.
+-- a key or a person, releases when releases were added.
 INSERT INTO meta (name, number, text) VALUES
 	('compatible_from', 1, ''),
 	('generation', 1, ''),
 	('instance', 0, ''),
-	('keys', 1, '');
+	('keys', 1, ''),
+	('releases', 1, '');
 
 -- seal, here and below: a digest over what a row says, see seal.go.
 CREATE TABLE environment (

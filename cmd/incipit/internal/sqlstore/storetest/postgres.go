@@ -39,7 +39,7 @@ func NewServer(tb testing.TB, settings ...string) *Server {
 	if why := os.Getenv(missingVariable); why != "" {
 		tb.Skip("no PostgreSQL: " + why)
 	}
-	dir, err := os.MkdirTemp("", "incipit-postgres-") // another user must reach it
+	dir, err := os.MkdirTemp("", "incipit-postgres-") //nolint:usetesting // another user must reach it
 	if err != nil {
 		tb.Fatal(err)
 	}

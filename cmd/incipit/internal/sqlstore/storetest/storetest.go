@@ -123,7 +123,7 @@ func command(address, statement string) error {
 		return err
 	}
 	defer db.Close()
-	_, err = db.ExecContext(context.Background(), statement)
+	_, err = db.ExecContext(context.Background(), statement) //nolint:gosec // the names in it are ours
 	return err
 }
 
@@ -160,15 +160,28 @@ func (d Database) Open(tb testing.TB) *sqlstore.Store {
 // own one; called again it opens the same one.
 func Each(t *testing.T, f func(t *testing.T, open func() *sqlstore.Store)) {
 	t.Helper()
-	EachDatabase(t, func(t *testing.T, d Database) { f(t, func() *sqlstore.Store { t.Helper(); return d.Open(t) }) })
+	for _, k := range kinds() {
+		t.Run(k.name, func(t *testing.T) {
+			d := k.fresh(t)
+			f(t, func() *sqlstore.Store { t.Helper(); return d.Open(t) })
+		})
+	}
 }
 
 // EachDatabase is Each for tests that need more than open stores.
 func EachDatabase(t *testing.T, f func(t *testing.T, d Database)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t)) })
-	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
+	for _, k := range kinds() {
+		t.Run(k.name, func(t *testing.T) { f(t, k.fresh(t)) })
+	}
 }
+
+type kind struct {
+	name  string
+	fresh func(testing.TB) Database
+}
+
+func kinds() []kind { return []kind{{"sqlite", SQLite}, {"postgres", Postgres}} }
 
 // SQLite is a fresh directory.
 func SQLite(tb testing.TB) Database {

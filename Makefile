@@ -1,9 +1,13 @@
 SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
-# Both modules of the workspace. tools/ is a third, used only to build the linter.
+# Both modules of the workspace. tools/ is a third, used only to build the
+# linter, and examples/ a fourth, with the clients of providers. Its tests read
+# docs/, which the cache of results does not see, hence -count=1; to instrument
+# the clients for -race would take minutes.
 PACKAGES := ./... ./cmd/incipit/...
 LINT     := .bin/golangci-lint
+EXAMPLES := cd examples && GOWORK=off
 BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o .bin/incipit ./cmd/incipit
 
 .PHONY: help build demo test test-deps check format-check modules-check vet lint fmt fuzz faults bench clean
@@ -27,6 +31,7 @@ demo: .bin/cold-build ## build the program and show it at work
 
 test: test-deps $(if $(filter true,$(CI)),check) ## run all tests with the race detector, then every fuzz target for FUZZTIME (20s)
 	go test -race $(PACKAGES)
+	$(EXAMPLES) go test -count=1 ./...
 	scripts/fuzz
 
 test-deps:
@@ -42,9 +47,11 @@ modules-check:
 
 vet:
 	go vet $(PACKAGES)
+	$(EXAMPLES) go vet ./...
 
-lint: $(LINT) ## run the linters over both modules
+lint: $(LINT) ## run the linters over both modules and the examples
 	$(LINT) run $(PACKAGES)
+	$(EXAMPLES) ../$(LINT) run ./...
 
 fmt: $(LINT) ## format the code
 	$(LINT) fmt

@@ -69,7 +69,7 @@ func describe(call *incipit.Call, c *openai.ChatCompletion, err error) {
 	if err != nil {
 		return
 	}
-	call.FinishReason = string(c.Choices[0].FinishReason)
+	call.FinishReason = c.Choices[0].FinishReason
 	call.ResponseID = c.ID
 	call.InputTokens = c.Usage.PromptTokens
 	call.OutputTokens = c.Usage.CompletionTokens

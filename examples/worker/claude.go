@@ -56,7 +56,7 @@ func ask(ctx context.Context, model anthropic.Client, p incipit.Prompt) (*anthro
 	if err != nil {
 		return nil, err
 	}
-	params := anthropic.MessageNewParams{Model: anthropic.Model(p.Model), MaxTokens: known.MaxTokens}
+	params := anthropic.MessageNewParams{Model: p.Model, MaxTokens: known.MaxTokens}
 	param.SetJSON(raw, &params)
 	message, err := model.Messages.New(ctx, params)
 	if err != nil {

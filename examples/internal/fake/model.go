@@ -16,7 +16,7 @@ type Model struct {
 	mu       sync.Mutex
 	requests []Request
 	status   int
-	silent   bool
+	hushed   chan struct{}
 }
 
 // A Request is what a model was asked.
@@ -40,11 +40,13 @@ func (m *Model) Fail(status int) {
 	m.status = status
 }
 
-// Hush makes the model take a request and never answer it.
-func (m *Model) Hush() {
+// Hush makes the model take requests and never answer. The channel tells of
+// each that it took.
+func (m *Model) Hush() <-chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.silent = true
+	m.hushed = make(chan struct{})
+	return m.hushed
 }
 
 // ServeHTTP answers a request.
@@ -64,10 +66,14 @@ func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	m.mu.Lock()
 	m.requests = append(m.requests, Request{r.URL.Path, r.Header.Clone(), body})
-	n, status, silent := len(m.requests), m.status, m.silent
+	n, status, hushed := len(m.requests), m.status, m.hushed
 	m.mu.Unlock()
-	if silent {
-		<-r.Context().Done()
+	if hushed != nil {
+		select {
+		case hushed <- struct{}{}:
+			<-r.Context().Done()
+		case <-r.Context().Done():
+		}
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

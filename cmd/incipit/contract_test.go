@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -36,7 +37,8 @@ func TestContract(t *testing.T) {
 					"exitcode": exitcode, "json": jsonValue, "append": appendText,
 					"served": func(ts *testscript.TestScript, _ bool, _ []string) {
 						if far {
-							ts.Setenv("INCIPIT_SERVER", startServer(ts, "--dev", "--listen", "127.0.0.1:0"))
+							address, _ := startServer(ts, "--dev", "--listen", "127.0.0.1:0")
+							ts.Setenv("INCIPIT_SERVER", address)
 						}
 					},
 				},
@@ -48,10 +50,14 @@ func TestContract(t *testing.T) {
 // TestServer runs the stories of testdata/server, each with servers of its own.
 //
 //	served ARGS…       serve the workspace from here on, and be its client
+//	stopped            stop that server
 //	key FILE           be whoever has the key in FILE
 //	revoke NAME        end the key of that name
-//	eventually 4 …     a command ends with this status, soon
+//	ends 4 …           a command ends with this status, soon
+//	says REGEXP …      a command prints this, soon
 func TestServer(t *testing.T) {
+	var mu sync.Mutex
+	stops := make(map[*testscript.TestScript]func())
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/server",
 		RequireExplicitExec: true,
@@ -61,9 +67,18 @@ func TestServer(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exitcode": exitcode, "json": jsonValue, "append": appendText, "eventually": eventually,
+			"exitcode": exitcode, "json": jsonValue, "append": appendText, "ends": endsWith, "says": says,
 			"served": func(ts *testscript.TestScript, _ bool, args []string) {
-				ts.Setenv("INCIPIT_SERVER", startServer(ts, append(args, "--listen", "127.0.0.1:0")...))
+				address, stop := startServer(ts, append(args, "--listen", "127.0.0.1:0")...)
+				ts.Setenv("INCIPIT_SERVER", address)
+				mu.Lock()
+				defer mu.Unlock()
+				stops[ts] = stop
+			},
+			"stopped": func(ts *testscript.TestScript, _ bool, _ []string) {
+				mu.Lock()
+				defer mu.Unlock()
+				stops[ts]()
 			},
 			"key": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv("INCIPIT_KEY", strings.TrimSpace(ts.ReadFile(args[0])))
@@ -84,27 +99,33 @@ func TestServer(t *testing.T) {
 	})
 }
 
-// eventually runs a command until it ends with a status, for ten seconds at
-// most.
-func eventually(ts *testscript.TestScript, _ bool, args []string) {
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {
-		err := ts.Exec(args[1], args[2:]...)
-		status := 0
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			status = exit.ExitCode()
-		}
-		if strconv.Itoa(status) == args[0] {
-			return
-		}
+// endsWith waits until a command ends with a status.
+func endsWith(ts *testscript.TestScript, _ bool, args []string) {
+	soon(ts, "end with "+args[0], args[1:], func(err error) bool {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		return ok && strconv.Itoa(exit.ExitCode()) == args[0]
+	})
+}
+
+// says waits until a command prints what an expression matches.
+func says(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	soon(ts, "say "+args[0], args[1:], func(err error) bool { return err == nil && want.MatchString(ts.ReadFile("stdout")) })
+}
+
+// soon runs a command until it is met, for ten seconds at most.
+func soon(ts *testscript.TestScript, what string, command []string, met func(error) bool) {
+	for deadline := time.Now().Add(10 * time.Second); !met(ts.Exec(command[0], command[1:]...)); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			ts.Fatalf("%s still ends with %d", strings.Join(args[1:], " "), status)
+			ts.Fatalf("%s did not %s", strings.Join(command, " "), what)
 		}
 	}
 }
 
-// startServer runs incipit serve in the script's directory until the script
-// ends, and returns its address.
-func startServer(ts *testscript.TestScript, args ...string) string {
+// startServer runs incipit serve in the script's directory until stop is
+// called, or the script ends, and returns its address.
+func startServer(ts *testscript.TestScript, args ...string) (address string, stop func()) {
 	path, err := exec.LookPath("incipit")
 	ts.Check(err)
 	cmd := exec.Command(path, append([]string{"serve"}, args...)...)
@@ -117,7 +138,6 @@ func startServer(ts *testscript.TestScript, args ...string) string {
 	ts.Check(err)
 	ts.Check(cmd.Start())
 	lines := bufio.NewReader(stderr)
-	address := ""
 	var said strings.Builder
 	for address == "" {
 		line, err := lines.ReadString('\n')
@@ -134,7 +154,7 @@ func startServer(ts *testscript.TestScript, args ...string) string {
 		defer close(rest)
 		io.Copy(&said, lines) //nolint:errcheck // the pipe ends with the server
 	}()
-	ts.Defer(func() {
+	stop = sync.OnceFunc(func() {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 		stuck := time.AfterFunc(30*time.Second, func() { cmd.Process.Kill() }) //nolint:errcheck // Wait tells
 		defer stuck.Stop()
@@ -143,5 +163,6 @@ func startServer(ts *testscript.TestScript, args ...string) string {
 			ts.Fatalf("incipit serve: %v\n%s", err, said.String())
 		}
 	})
-	return address
+	ts.Defer(stop)
+	return address, stop
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"io/fs"
 	"maps"
 	"os"
@@ -12,7 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/cli"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // The documentation is held against the code here: what it names must exist,
@@ -194,35 +198,42 @@ func commandsBelow(args ...string) []string {
 }
 
 func TestEveryCommandAndFlagInTheDocsExists(t *testing.T) {
-	commands, below := commandsBelow(), commandsBelow("registry")
-	if len(commands) < 20 || len(below) == 0 {
-		t.Fatalf("completion names %d commands, and %d below registry", len(commands), len(below))
+	below := make(map[string][]string) // command line → the commands that may follow
+	commands := func(words ...string) []string {
+		key := strings.Join(words, " ")
+		if _, known := below[key]; !known {
+			below[key] = commandsBelow(words...)
+		}
+		return below[key]
 	}
+	if len(commands()) < 20 || len(commands("registry")) == 0 || len(commands("admin", "key")) == 0 {
+		t.Fatalf("completion names %d commands, %d below registry, and %d below admin key", len(commands()), len(commands("registry")), len(commands("admin", "key")))
+	}
+	parents := []string{"registry", "admin", "admin key", "audit"}
 	// A command line, and not the end of a path or the middle of a sentence.
-	line := regexp.MustCompile("(?m)(?:^|[$|;&`(] ?|^ +)incipit ([a-z][a-z-]*)([^`|;&\n]*)")
+	line := regexp.MustCompile("(?m)(?:^|[$|;&`(] ?|^ +)(?:[A-Z_]+=\\S+ )*incipit ([a-z][a-z-]*)([^`|;&\n]*)")
 	helps := make(map[string]string)
 	for name, text := range readAll(t, ".", ".md") {
-		for _, m := range line.FindAllStringSubmatch(codeIn(text), -1) {
-			command, rest := m[1], m[2]
-			if !slices.Contains(commands, command) {
-				t.Errorf("%s: there is no command incipit %s", name, command)
+		for _, m := range line.FindAllStringSubmatch(strings.ReplaceAll(codeIn(text), "\\\n", " "), -1) {
+			words, rest := []string{m[1]}, strings.Fields(m[2])
+			if !slices.Contains(commands(), m[1]) {
+				t.Errorf("%s: there is no command incipit %s", name, m[1])
 				continue
 			}
-			words := []string{"help", command}
-			if first := append(strings.Fields(rest), "")[0]; command == "registry" && first != "" && first[0] != '-' {
-				if !slices.Contains(below, first) {
-					t.Errorf("%s: there is no command incipit registry %s", name, first)
-					continue
-				}
-				words = append(words, first)
+			for len(rest) > 0 && slices.Contains(commands(words...), rest[0]) {
+				words, rest = append(words, rest[0]), rest[1:]
 			}
 			key := strings.Join(words, " ")
-			if helps[key] == "" {
-				helps[key], _ = ask(words...)
+			if slices.Contains(parents, key) && key != "audit" && len(rest) > 0 && rest[0][0] != '-' {
+				t.Errorf("%s: there is no command incipit %s %s", name, key, rest[0])
+				continue
 			}
-			for _, flag := range all(`(?:^| )(--[a-z][a-z-]*)`, rest) {
+			if helps[key] == "" {
+				helps[key], _ = ask(append([]string{"help"}, words...)...)
+			}
+			for _, flag := range all(`(?:^| )(--[a-z][a-z-]*)`, strings.Join(rest, " ")) {
 				if !regexp.MustCompile(regexp.QuoteMeta(flag) + `[ \[]`).MatchString(helps[key]) {
-					t.Errorf("%s: incipit %s has no flag %s", name, strings.Join(words[1:], " "), flag)
+					t.Errorf("%s: incipit %s has no flag %s", name, key, flag)
 				}
 			}
 		}
@@ -241,11 +252,13 @@ func TestEveryCommandIsInTheReadme(t *testing.T) {
 // TestEveryNameOfTheCodeInTheDocsExists holds `source.Release` and `change.go`
 // against the code, so that a walk through the house does not go astray.
 func TestEveryNameOfTheCodeInTheDocsExists(t *testing.T) {
-	code := goCode(t, "internal")
-	maps.Copy(code, goCode(t, "cmd"))
+	code := goCode(t, ".")
 	rooms := make(map[string][]string) // package → its files
 	for name := range code {
 		dir := filepath.Base(filepath.Dir(name))
+		if dir == "." {
+			dir = "incipit"
+		}
 		rooms[dir] = append(rooms[dir], name)
 	}
 	for doc, text := range readAll(t, "docs", ".md") {
@@ -263,6 +276,80 @@ func TestEveryNameOfTheCodeInTheDocsExists(t *testing.T) {
 			if !slices.ContainsFunc(rooms[m[1]], func(f string) bool { return declared.MatchString(code[f]) }) {
 				t.Errorf("%s: there is no %s in %s", doc, m[2], m[1])
 			}
+		}
+	}
+}
+
+// TestEveryRouteIsDocumented holds the table of docs/http-api.md against the
+// recorded OpenAPI document, which a test of server holds against the routes.
+func TestEveryRouteIsDocumented(t *testing.T) {
+	const recorded = "cmd/incipit/internal/server/testdata/openapi.json"
+	var doc struct {
+		Paths map[string]map[string]struct {
+			Operation string `json:"operationId"`
+		}
+	}
+	if err := json.Unmarshal([]byte(readAll(t, filepath.Dir(recorded), ".json")[recorded]), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var want []string
+	for path, methods := range doc.Paths {
+		for method, op := range methods {
+			want = append(want, "| "+strings.ToUpper(method)+" | `"+path+"` | `"+op.Operation+"` |")
+		}
+	}
+	slices.Sort(want)
+	page := readAll(t, "docs", "http-api.md")["docs/http-api.md"]
+	got := all("(?m)^(\\| [A-Z]+ \\| `[^`]+` \\| `[^`]+` \\|)", page)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("docs/http-api.md does not have the routes that there are (-want +got):\n%s", diff)
+	}
+	var operations []string
+	for _, row := range want {
+		operations = append(operations, all("`([a-z-]+)` \\|$", row)...)
+	}
+	server := readAll(t, "docs", "server.md")["docs/server.md"]
+	grants := server[strings.Index(server, "## Keys and grants"):strings.Index(server, "## People")]
+	for _, p := range registry.Permissions() {
+		row := all("(?m)^\\| `"+string(p)+"` \\| ([^|]*) \\|", grants)
+		if len(row) != 1 {
+			t.Errorf("docs/server.md has %d rows for the permission %s", len(row), p)
+			continue
+		}
+		for _, op := range all("`([a-z-]+)`", row[0]) {
+			if !slices.Contains(operations, op) {
+				t.Errorf("docs/server.md: %s opens %s, which is no route", p, op)
+			}
+		}
+	}
+}
+
+// TestEverySettingOfAServerIsDocumented holds docs/server.md against what serve
+// takes and measures.
+func TestEverySettingOfAServerIsDocumented(t *testing.T) {
+	doc := readAll(t, "docs", "server.md")["docs/server.md"]
+	help, _ := ask("help", "serve")
+	own, _, _ := strings.Cut(help, "Global Flags:")
+	names := all(`(?m)^ +(?:-\w, )?(--[a-z][a-z-]*)`, own)
+	if len(names) < 15 {
+		t.Errorf("only %d flags were found", len(names))
+	}
+	cliCode := goCode(t, "cmd/incipit/internal/cli")
+	for _, text := range cliCode {
+		names = append(names, all(`getenv\("(INCIPIT_[A-Z_]+)"`, text)...)
+	}
+	metrics := goCode(t, "cmd/incipit/internal/server")["cmd/incipit/internal/server/metrics.go"]
+	measured := all(`"(incipit_[a-z_]+[a-z])"`, metrics)
+	for _, m := range all(`gauge\("([a-z_]+)"`, metrics) {
+		measured = append(measured, "incipit_"+m)
+	}
+	if len(measured) < 12 {
+		t.Errorf("only %d metrics were found", len(measured))
+	}
+	for _, name := range append(names, measured...) {
+		if name != "--help" && !strings.Contains(doc, "`"+name+"`") {
+			t.Errorf("docs/server.md does not name %s", name)
 		}
 	}
 }

@@ -20,13 +20,14 @@ type Client struct {
 	key  string
 	http *http.Client
 	once func() string // a new idempotency key
+	most int64         // bytes of an answer
 }
 
 // ClientConfig is what a Client needs.
 type ClientConfig struct {
-	Server  string // https://incipit.example.com
-	Key     string // "" where the server asks for none
-	Once    func() string
+	Server  string        // https://incipit.example.com
+	Key     string        // "" where the server asks for none
+	Once    func() string // a new idempotency key; without it a change is sent once
 	Timeout time.Duration // of one request; 0 is a minute
 }
 
@@ -45,7 +46,7 @@ func NewClient(c ClientConfig) (*Client, error) {
 	if c.Timeout == 0 {
 		c.Timeout = time.Minute
 	}
-	return &Client{u, c.Key, &http.Client{Timeout: c.Timeout, CheckRedirect: sameHost}, c.Once}, nil
+	return &Client{u, c.Key, &http.Client{Timeout: c.Timeout, CheckRedirect: sameHost}, c.Once, maxAnswer}, nil
 }
 
 // redacted is an address without a password.
@@ -61,9 +62,10 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// sameHost keeps a key from following a redirect to somebody else.
+// sameHost keeps a key from following a redirect to somebody else, and a change
+// from becoming a question.
 func sameHost(next *http.Request, via []*http.Request) error {
-	if len(via) > 5 || next.URL.Host != via[0].URL.Host || next.URL.Scheme != via[0].URL.Scheme {
+	if len(via) > 5 || next.Method != via[0].Method || next.URL.Host != via[0].URL.Host || next.URL.Scheme != via[0].URL.Scheme {
 		return http.ErrUseLastResponse
 	}
 	return nil
@@ -127,7 +129,7 @@ func (c *Client) Released(ctx context.Context, r registry.Release) (prompt.Draft
 // Plan works a change out without making it.
 func (c *Client) Plan(ctx context.Context, req registry.Request) (*registry.Plan, error) {
 	var out registry.Plan
-	if err := c.do(ctx, http.MethodPost, c.place(req, "plan"), nil, ChangeOf(req), &out); err != nil {
+	if err := c.post(ctx, c.place(req, "plan"), ChangeOf(req), &out); err != nil {
 		return nil, err
 	}
 	out.Confirm, out.Request.Revision = req.Confirm, req.Revision
@@ -137,7 +139,7 @@ func (c *Client) Plan(ctx context.Context, req registry.Request) (*registry.Plan
 // Replan works a plan out again. It reports ErrConflict if it no longer holds.
 func (c *Client) Replan(ctx context.Context, seen *registry.Plan) (*registry.Plan, error) {
 	var out registry.Plan
-	return &out, c.do(ctx, http.MethodPost, c.place(seen.Request, "plan"), nil, seenChange(seen), &out)
+	return &out, c.post(ctx, c.place(seen.Request, "plan"), seenChange(seen), &out)
 }
 
 // Do plans a change and makes it.
@@ -159,7 +161,7 @@ func seenChange(p *registry.Plan) Change {
 func (c *Client) change(ctx context.Context, req registry.Request, body Change) (*registry.Receipt, error) {
 	body.Action = ""
 	out := registry.Receipt{Plan: new(registry.Plan)}
-	return &out, c.do(ctx, http.MethodPost, c.place(req, string(req.Action)), nil, body, &out)
+	return &out, c.post(ctx, c.place(req, string(req.Action)), body, &out)
 }
 
 func (c *Client) place(req registry.Request, verb string) string {
@@ -169,7 +171,7 @@ func (c *Client) place(req registry.Request, verb string) string {
 // Import takes in what a registry file says.
 func (c *Client) Import(ctx context.Context, req registry.ImportRequest) (*registry.Imported, error) {
 	var out registry.Imported
-	return &out, c.do(ctx, http.MethodPost, "/v1/registry", nil, req, &out)
+	return &out, c.post(ctx, "/v1/registry", req, &out)
 }
 
 // Export is the registry in the shape of registry.json.
@@ -183,7 +185,8 @@ func (c *Client) Get(ctx context.Context, at string, q url.Values, out any) erro
 	return c.get(ctx, at, q, out)
 }
 
-// Send asks for any other change; body and out may be nil.
+// Send asks for any other change; body and out may be nil. A POST is sent once:
+// the server would make it twice.
 func (c *Client) Send(ctx context.Context, method, at string, body, out any) error {
-	return c.do(ctx, method, at, nil, body, out)
+	return c.do(ctx, call{method: method, at: at}, body, out)
 }

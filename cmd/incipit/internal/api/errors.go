@@ -35,10 +35,17 @@ type row struct {
 	http   int
 }
 
+// statusGivenUp is the HTTP status of a request that was given up before there
+// was an answer: by the client, or because the server stops.
+const statusGivenUp = 499
+
+// codeFailure is the code of an error that has no sentinel.
+const codeFailure = "failure"
+
 // table is in order of precedence: an error may wrap more than one sentinel.
 func table() []row {
 	return []row{
-		{context.Canceled, "interrupted", Interrupted, 499},
+		{context.Canceled, "interrupted", Interrupted, statusGivenUp},
 		{registry.ErrUnconfirmed, "unconfirmed", Unconfirmed, http.StatusPreconditionRequired},
 		{registry.ErrConflict, "conflict", Conflict, http.StatusConflict},
 		{registry.ErrForbidden, "forbidden", Forbidden, http.StatusForbidden},
@@ -56,7 +63,7 @@ func Code(err error) string {
 			return r.code
 		}
 	}
-	return "failure"
+	return codeFailure
 }
 
 // ExitStatus is the status that a command ends with.

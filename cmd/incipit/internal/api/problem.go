@@ -31,16 +31,15 @@ type Problem struct {
 // the log should.
 func NewProblem(err error, status int, request string) Problem {
 	status = cmp.Or(status, HTTPStatus(err))
-	p := Problem{Title: http.StatusText(status), Status: status, Code: Code(err), Detail: err.Error(), Request: request}
+	p := Problem{Title: cmp.Or(http.StatusText(status), "Given Up"), Status: status, Code: Code(err), Detail: err.Error(), Request: request}
 	p.Type = problemURN + p.Code
-	var fix *registry.FixError
-	if errors.As(err, &fix) {
+	if fix, ok := errors.AsType[*registry.FixError](err); ok {
 		p.Fix = fix.Fix
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		p.Detail, p.Fix = "the request was given up", "try again"
-	case p.Code == "failure" && status >= http.StatusInternalServerError:
+	case p.Code == codeFailure && status >= http.StatusInternalServerError:
 		p.Detail, p.Fix = "something went wrong inside the server", "its log says more under the id of this request"
 	}
 	return p

@@ -71,13 +71,6 @@ func runRestore(ctx context.Context, e *env, f *storeFlags, file string) error {
 	if err != nil {
 		return err
 	}
-	if c.Dir != "" {
-		lock, err := sqlstore.LockDir(c.Dir)
-		if err != nil {
-			return err
-		}
-		defer lock.Close()
-	}
 	m, err := sqlstore.Restore(ctx, file, c)
 	if err != nil {
 		return err
@@ -95,7 +88,9 @@ func printManifest(w io.Writer, file string, m sqlstore.Manifest) {
 		}
 		fmt.Fprintf(w, "  %-10s revision %d%s\n", env, m.Revisions[env], was)
 	}
-	fmt.Fprintf(w, "  %s\n", m.Digest)
+	if m.Digest != "" {
+		fmt.Fprintf(w, "  %s\n", m.Digest)
+	}
 	if m.Kept != "" {
 		fmt.Fprintf(w, "  what was there before is kept in %s\n", prompt.Visible(m.Kept))
 	}

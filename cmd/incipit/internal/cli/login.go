@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -85,6 +86,9 @@ func runLogin(ctx context.Context, e *env, withKey bool) error {
 			return err
 		}
 	} else {
+		if err := signsIn(ctx, server); err != nil {
+			return err
+		}
 		login, err := auth.LoginFlow(ctx, auth.LoginConfig{Server: server, OpenBrowser: e.showAddress, HTTPClient: http.DefaultClient, Random: rand.Reader})
 		if err != nil {
 			return err
@@ -103,6 +107,25 @@ func runLogin(ctx context.Context, e *env, withKey bool) error {
 		return err
 	}
 	return e.emit(me, func(w io.Writer) { fmt.Fprintf(w, "signed in to %s as %s\n", server, prompt.Visible(me.Name)) })
+}
+
+// signsIn reports whether a server has an identity provider: without one the
+// browser would end in nothing.
+func signsIn(ctx context.Context, server string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(server, "/")+auth.LoginPath, nil)
+	if err != nil {
+		return err
+	}
+	alone := &http.Client{Timeout: 10 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := alone.Do(req)
+	if err != nil {
+		return registry.WithFix(registry.Errorf(registry.ErrUnavailable, "%s does not answer: %v", server, err), "look whether the server runs: %s/healthz", server)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusNotFound {
+		return registry.WithFix(registry.Errorf(registry.ErrUnavailable, "%s has no identity provider to sign in at", server), "incipit login --with-key < key.txt keeps an API key instead")
+	}
+	return nil
 }
 
 // showAddress asks the person to open an address: no browser is started, since

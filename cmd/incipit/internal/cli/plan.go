@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -91,8 +92,11 @@ func runPlan(ctx context.Context, e *env, req registry.Request, out string) erro
 			fmt.Fprintln(w)
 			printComparison(w, *p.Diff, false)
 		}
+		held := slices.ContainsFunc(p.Checks, func(c registry.Check) bool { return !c.OK })
 		switch {
 		case p.Already != "":
+		case held:
+			e.talk("\nNot yet: deploy would end with status 3 until every check holds.")
 		case out != "":
 			e.talk("\nApply it: incipit apply %s%s", prompt.Visible(out), confirmHint(p.Plan))
 		default:

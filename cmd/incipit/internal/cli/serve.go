@@ -23,6 +23,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/webhook"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -219,6 +220,9 @@ func newServer(e *env, f *serveFlags, svc *lifecycle.Shared, log *slog.Logger) (
 		for _, k := range []webhook.Kind{webhook.GitHub, webhook.GitLab, webhook.Gitea} {
 			c.WebhookSecrets[k] = []byte(secret)
 		}
+	}
+	if seal := e.getenv("INCIPIT_SEAL_KEY"); seal != "" && len(seal) < 32 {
+		return nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "INCIPIT_SEAL_KEY is too short: it needs 32 characters"), "make one with: openssl rand -hex 32, the same for every replica")
 	}
 	address := f.url
 	if address == "" {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -40,7 +42,8 @@ func answered[T any](v T, err error) (*reply[T], error) {
 // reads, checks and describes them.
 func typed[I, O any](h func(context.Context, *I) (*O, error)) endpoint {
 	return func(rt *routing, op huma.Operation) {
-		op.MaxBodyBytes, op.BodyReadTimeout = -1, -1 // the door has read it
+		op.MaxBodyBytes = cmp.Or(op.MaxBodyBytes, maxBody)
+		op.BodyReadTimeout = -1 // Handle has read it
 		op.Responses = map[string]*huma.Response{"default": rt.problem()}
 		huma.Register(rt.api, op, func(ctx context.Context, in *I) (*O, error) {
 			out, err := h(ctx, in)
@@ -49,6 +52,14 @@ func typed[I, O any](h func(context.Context, *I) (*O, error)) endpoint {
 			}
 			return out, nil
 		})
+	}
+}
+
+// upTo is an endpoint whose body may be larger than others, in bytes.
+func upTo(most int64, e endpoint) endpoint {
+	return func(rt *routing, op huma.Operation) {
+		op.MaxBodyBytes = most
+		e(rt, op)
 	}
 }
 
@@ -66,11 +77,16 @@ func plain(h handler, describe func(*routing, *huma.Operation)) endpoint {
 type routing struct {
 	api      huma.API
 	handlers map[string]handler // by operation
+	now      func() time.Time
 }
 
 // Handle is what huma calls with the handler of an operation.
 func (rt *routing) Handle(op *huma.Operation, h func(huma.Context)) {
 	rt.handlers[op.OperationID] = func(w *answer, r *http.Request) error {
+		if err := w.read(r, op.MaxBodyBytes); err != nil {
+			return err
+		}
+		w.unhurried(rt.now())
 		ctx := registry.WithCaller(r.Context(), w.caller)
 		r = r.WithContext(ctx)
 		r.Body = io.NopCloser(bytes.NewReader(w.body))
@@ -164,8 +180,8 @@ func modelError(m *huma.ErrorModel) error {
 
 // newRouting is huma with our reading, writing and errors, and without routes
 // of its own.
-func newRouting(version string) *routing {
-	rt := &routing{handlers: make(map[string]handler)}
+func newRouting(version string, now func() time.Time) *routing {
+	rt := &routing{handlers: make(map[string]handler), now: now}
 	json := huma.Format{Marshal: write, Unmarshal: read}
 	rt.api = huma.NewAPI(huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -174,7 +190,7 @@ func newRouting(version string) *routing {
 			Components: &huma.Components{
 				Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName),
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"key": {Type: "http", Scheme: "bearer", BearerFormat: "incipit_<kind>_<id>_<secret>_<check>"},
+					"key": {Type: "http", Scheme: "bearer"},
 				},
 			},
 		},
@@ -238,7 +254,8 @@ func (o *Once) Resolve(ctx huma.Context) []error {
 		return []error{&huma.ErrorDetail{Location: "header." + api.IdempotencyKey, Message: "letters, digits and . _ - : may stand in it"}}
 	}
 	w := ctx.(*exchange).w //nolint:errcheck // Handle makes no other
-	o.made = registry.Once{Caller: w.caller.Key, Key: o.Key, Hash: hexOf(w.sum[:])}
+	at := ctx.URL()
+	o.made = registry.Once{Caller: w.caller.Key, Key: o.Key, Hash: hashOf(ctx.Method(), at.EscapedPath(), o.IfMatch, string(w.body))}
 	if o.made.Caller == "" {
 		o.made.Caller = w.caller.Kind + ":" + w.caller.Name
 	}

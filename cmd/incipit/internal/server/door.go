@@ -1,13 +1,10 @@
 package server
 
 import (
-	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"net/netip"
@@ -19,18 +16,22 @@ import (
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // How long a client may take, and how much it may send.
 const (
-	readTimeout  = 30 * time.Second // for a body
-	writeTimeout = time.Minute      // for an answer; a stream has its own
-	maxBody      = 1 << 20
-	maxImport    = 16 << 20
-	maxRequestID = 64
+	headerTimeout = 5 * time.Second
+	readTimeout   = 30 * time.Second // for headers and body
+	writeTimeout  = time.Minute      // for an answer, from when its request was read; a stream has its own
+	longTimeout   = 15 * time.Minute // for an answer that may take long to make
+	idleTimeout   = 2 * time.Minute  // between two requests
+	maxHeader     = 32 << 10
+	maxBody       = 1 << 20
+	maxImport     = 16 << 20
+	maxHook       = 8 << 20
+	maxRequestID  = 64
 )
 
 // An answer is a response on its way out, and what the door knows of the
@@ -42,8 +43,7 @@ type answer struct {
 	caller  registry.Caller
 	request string // its id
 	body    []byte
-	sum     [sha256.Size]byte // of method, path and body
-	hidden  error             // what the log is told, and the client is not
+	hidden  error // what the log is told, and the client is not
 }
 
 // Unwrap is for http.ResponseController.
@@ -64,15 +64,32 @@ func (w *answer) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
+// json writes a whole body. Its length is told, so that it is not sent in
+// chunks.
+func (w *answer) json(body []byte) error {
+	w.Header()["Content-Type"] = isJSON
+	w.Header()["Content-Length"] = []string{strconv.Itoa(len(body))}
+	_, err := w.Write(body)
+	return err
+}
+
 // The headers of every answer. They are shared: nobody appends to them.
 var (
-	showNothing = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"}
+	showNothing = []string{"default-src 'none'; frame-ancestors 'none'"}
 	noSniff     = []string{"nosniff"}
-	noReferrer  = []string{"no-referrer"}
 	noStore     = []string{"private, no-store"}
 	sameOrigin  = []string{"same-origin"}
 	isJSON      = []string{"application/json"}
 )
+
+// unhurried gives a handler more time, once it has read what it reads. The
+// limit on reading would end its wait, too: the connection is read for signs
+// that the client has gone.
+func (w *answer) unhurried(now time.Time) {
+	control := http.NewResponseController(w.ResponseWriter)
+	_ = control.SetReadDeadline(time.Time{}) // a recorder in a test has no deadlines
+	_ = control.SetWriteDeadline(now.Add(longTimeout))
+}
 
 // serve is the door: what holds for every request holds here.
 func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
@@ -80,8 +97,8 @@ func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	w := &answer{ResponseWriter: rw, request: s.requestID(r)}
 	defer s.finish(w, r, start)
 	h := w.Header()
-	h["Content-Security-Policy"], h["X-Content-Type-Options"], h["Referrer-Policy"] = showNothing, noSniff, noReferrer
-	h["Cache-Control"], h["Cross-Origin-Resource-Policy"], h[api.RequestID] = noStore, sameOrigin, []string{w.request}
+	h["Content-Security-Policy"], h["X-Content-Type-Options"], h["Cross-Origin-Resource-Policy"] = showNothing, noSniff, sameOrigin
+	h["Cache-Control"], h[api.RequestID] = noStore, []string{w.request}
 	if r.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
@@ -150,14 +167,8 @@ func (s *Server) guard(rt *route, h handler) http.HandlerFunc {
 	}
 }
 
-// enter finds out who asks and whether they may, then reads the body.
+// enter finds out who asks and whether they may.
 func (s *Server) enter(w *answer, r *http.Request, rt *route) error {
-	control := http.NewResponseController(w.ResponseWriter)
-	now := s.config.Now()
-	_ = control.SetWriteDeadline(now.Add(writeTimeout)) // a recorder in a test has none
-	if r.ContentLength != 0 {
-		_ = control.SetReadDeadline(now.Add(readTimeout))
-	}
 	if rt.policy.open == "" {
 		var err error
 		if w.caller, err = s.whoAsks(r); err != nil {
@@ -166,17 +177,7 @@ func (s *Server) enter(w *answer, r *http.Request, rt *route) error {
 		}
 		w.caller.Request = w.request
 	}
-	if err := rt.policy.check(w.caller, r); err != nil {
-		return err
-	}
-	if rt.raw {
-		return nil
-	}
-	if err := w.read(r, rt); err != nil {
-		return err
-	}
-	_ = control.SetReadDeadline(time.Time{}) // or the wait for the answer would end it
-	return nil
+	return rt.policy.check(w.caller, r)
 }
 
 // whoAsks is the caller of a request.
@@ -210,97 +211,6 @@ func remote(r *http.Request) netip.Addr {
 	return at.Addr()
 }
 
-// read takes the body in, whole.
-func (w *answer) read(r *http.Request, rt *route) error {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return nil
-	}
-	most := int64(maxBody)
-	if rt.body > 0 {
-		most = rt.body
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w.ResponseWriter, r.Body, most))
-	if err != nil {
-		return unreadable(err, most)
-	}
-	if len(body) > 0 {
-		if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-			return &statusError{http.StatusUnsupportedMediaType, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the body is not said to be JSON"), "send it with Content-Type: application/json")}
-		}
-	}
-	w.body = body
-	h := sha256.New()
-	_, _ = io.WriteString(h, r.Method+"\n"+r.URL.EscapedPath()+"\n")
-	_, _ = h.Write(body)
-	h.Sum(w.sum[:0])
-	return nil
-}
-
-func unreadable(err error, most int64) error {
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &statusError{http.StatusRequestEntityTooLarge, registry.Errorf(prompt.ErrInvalid, "the body is larger than %d bytes", most)}
-	}
-	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-		return &statusError{http.StatusRequestTimeout, registry.Errorf(registry.ErrUnavailable, "the body did not come in time")}
-	}
-	return registry.Errorf(prompt.ErrInvalid, "the body broke off")
-}
-
-// A statusError is an error that has another status than its kind.
-type statusError struct {
-	status int
-	error
-}
-
-func (e *statusError) Unwrap() error { return e.error }
-
-// Fail answers a request with an error, as a problem document.
-func Fail(w http.ResponseWriter, _ *http.Request, err error) {
-	p := problemOf(w, err)
-	for name, values := range p.header {
-		w.Header()[name] = values
-	}
-	w.Header().Set("Content-Type", api.ProblemType)
-	w.WriteHeader(p.Status)
-	_, _ = w.Write(marshal(p.Problem))
-}
-
-// A problem is an error on its way out.
-type problem struct {
-	api.Problem
-	header http.Header
-}
-
-func problemOf(w http.ResponseWriter, err error) *problem {
-	status, request := auth.Status(err), ""
-	if own, ok := errors.AsType[*statusError](err); ok {
-		status = own.status
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		err = registry.WithFix(registry.Errorf(registry.ErrUnavailable, "it took too long"), "try again in a moment")
-	}
-	a, ok := w.(*answer)
-	if ok {
-		request = a.request
-	}
-	p := &problem{api.NewProblem(err, status, request), make(http.Header)}
-	if ok && p.Status >= http.StatusInternalServerError {
-		a.hidden = err
-	}
-	switch p.Status {
-	case http.StatusUnauthorized:
-		p.header.Set("Www-Authenticate", "Bearer")
-	case http.StatusServiceUnavailable:
-		p.header.Set("Retry-After", "1")
-	case http.StatusTooManyRequests:
-		p.header.Set("Retry-After", "1")
-		if slow, ok := errors.AsType[*auth.TooManyError](err); ok {
-			p.header.Set("Retry-After", strconv.Itoa(slow.RetryAfter()))
-		}
-	}
-	return p
-}
-
 // finish logs a request, counts it, and keeps a panic from ending the server.
 func (s *Server) finish(w *answer, r *http.Request, start time.Time) {
 	if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // a panic's value is no chain
@@ -320,6 +230,9 @@ func (s *Server) finish(w *answer, r *http.Request, start time.Time) {
 	level := slog.LevelInfo
 	if w.status >= http.StatusInternalServerError {
 		level = slog.LevelError
+	}
+	if w.hidden == nil && !s.log.Enabled(r.Context(), level) {
+		return
 	}
 	attrs := []slog.Attr{
 		slog.String("route", route), slog.Int("status", w.status), slog.Float64("ms", float64(took.Microseconds())/1000),

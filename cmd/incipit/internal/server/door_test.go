@@ -375,7 +375,7 @@ func TestRequestsThatCanBeReadTwoWaysAreRefused(t *testing.T) {
 				ok++
 			}
 		}
-		c.Close()
+		_ = c.Close()
 		if answers > 1 || ok > 0 {
 			t.Errorf("%s: %d answers, %d of them good", name, answers, ok)
 		}
@@ -386,6 +386,7 @@ func TestReadinessFollowsTheDatabaseAndHealthDoesNot(t *testing.T) {
 	r := sqlite(t, func(c *Config) { c.ProbeInterval = 20 * time.Millisecond })
 	r.deploy("dev", "support", "1.0.0")
 	until(t, func() bool { return r.send("GET", "/readyz", "", "").status == 200 })
+	r.away.Store(true)
 	if err := r.db.Close(); err != nil {
 		t.Fatal(err)
 	}

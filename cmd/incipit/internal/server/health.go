@@ -89,6 +89,9 @@ func (s *Server) hook(w *answer, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := w.read(r, maxHook); err != nil {
+		return err
+	}
 	push, err := webhook.Verify(kind, r.Header, w.body, s.config.WebhookSecrets[kind])
 	if err != nil {
 		s.metrics.refused.Inc()

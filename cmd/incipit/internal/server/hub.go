@@ -30,9 +30,12 @@ type hub struct {
 	feeds map[string]*feed
 }
 
-// refreshTimeout bounds one look at the store: one that hangs must not keep the
-// next from being tried.
-const refreshTimeout = 5 * time.Second
+// One look at the store is bounded: one that hangs must not keep the next from
+// being tried, nor whoever made a change from their answer.
+const (
+	lookTimeout = 5 * time.Second
+	pokeTimeout = 2 * time.Second
+)
 
 func newHub(from source, log *slog.Logger) *hub {
 	return &hub{source: from, log: log, feeds: make(map[string]*feed)}
@@ -62,7 +65,7 @@ func (h *hub) feed(ctx context.Context, env string) (*feed, error) {
 // poke refreshes an environment after a change that was made here, so that who
 // made it, and every stream, sees it at once. If it fails, polling sees to it.
 func (h *hub) poke(ctx context.Context, env string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refreshTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pokeTimeout)
 	defer cancel()
 	f, err := h.feed(ctx, env)
 	if err == nil {
@@ -75,7 +78,7 @@ func (h *hub) poke(ctx context.Context, env string) {
 
 // look refreshes every environment that changed, by whomever.
 func (h *hub) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	generation, revisions, err := h.source.Revisions(ctx)
 	if err != nil {

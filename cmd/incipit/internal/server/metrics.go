@@ -35,7 +35,7 @@ func newMetrics(s *Server) *metrics {
 	}
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "incipit_streams_open", Help: "Streams that are open."}, func() float64 { return float64(s.streams.count()) })
 	r := prometheus.NewRegistry()
-	r.MustRegister(m.requests, m.seconds, m.sent, m.refused, open, &gauges{s},
+	r.MustRegister(m.requests, m.seconds, m.sent, m.refused, open, newGauges(s),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 	return m
@@ -55,22 +55,31 @@ func (m *metrics) serve(w *answer, r *http.Request) error {
 
 // gauges are what the server knows when it is asked. Nothing is looked up for
 // them: a database that is away must not make its own figures go away.
-type gauges struct{ s *Server }
+type gauges struct {
+	s *Server
 
-// The gauges.
-var (
-	revisionGauge   = prometheus.NewDesc("incipit_environment_revision", "Revision that is served.", []string{"environment"}, nil)
-	generationGauge = prometheus.NewDesc("incipit_environment_generation", "Generation that is served.", []string{"environment"}, nil)
-	writableGauge   = prometheus.NewDesc("incipit_store_writable", "1 if the last write probe passed.", nil, nil)
-	loadedGauge     = prometheus.NewDesc("incipit_loaded", "1 if what runs was read.", nil, nil)
-	syncGauge       = prometheus.NewDesc("incipit_sync_age_seconds", "Time since Git was last read.", nil, nil)
-	problemsGauge   = prometheus.NewDesc("incipit_sync_problems", "Tags that are not what was released.", nil, nil)
-	backlogGauge    = prometheus.NewDesc("incipit_mirror_backlog", "Changes that registry.json in Git does not have yet.", nil, nil)
-)
+	revision, generation, writable, loaded, synced, problems, backlog *prometheus.Desc
+}
+
+func newGauges(s *Server) *gauges {
+	gauge := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("incipit_"+name, help, labels, nil)
+	}
+	return &gauges{
+		s:          s,
+		revision:   gauge("environment_revision", "Revision that is served.", "environment"),
+		generation: gauge("environment_generation", "Generation that is served.", "environment"),
+		writable:   gauge("store_writable", "1 if the last write probe passed."),
+		loaded:     gauge("loaded", "1 if what runs was read."),
+		synced:     gauge("sync_age_seconds", "Time since Git was last read."),
+		problems:   gauge("sync_problems", "Tags that are not what was released."),
+		backlog:    gauge("mirror_backlog", "Changes that registry.json in Git does not have yet."),
+	}
+}
 
 // Describe is for prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{revisionGauge, generationGauge, writableGauge, loadedGauge, syncGauge, problemsGauge, backlogGauge} {
+	for _, d := range []*prometheus.Desc{g.revision, g.generation, g.writable, g.loaded, g.synced, g.problems, g.backlog} {
 		out <- d
 	}
 }
@@ -81,21 +90,21 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	for _, st := range g.s.hub.states() {
-		tell(revisionGauge, float64(st.revision), st.env)
-		tell(generationGauge, float64(st.generation), st.env)
+		tell(g.revision, float64(st.revision), st.env)
+		tell(g.generation, float64(st.generation), st.env)
 	}
-	tell(loadedGauge, truth(g.s.loaded.Load()))
+	tell(g.loaded, truth(g.s.loaded.Load()))
 	p := g.s.probed.Load()
 	if p == nil {
 		return
 	}
-	tell(writableGauge, truth(p.err == nil))
+	tell(g.writable, truth(p.err == nil))
 	if p.sync != nil {
 		if !p.sync.At.IsZero() {
-			tell(syncGauge, g.s.config.Now().Sub(p.sync.At).Seconds())
+			tell(g.synced, g.s.config.Now().Sub(p.sync.At).Seconds())
 		}
-		tell(problemsGauge, float64(len(p.sync.Problems)))
-		tell(backlogGauge, float64(p.sync.Backlog))
+		tell(g.problems, float64(len(p.sync.Problems)))
+		tell(g.backlog, float64(p.sync.Backlog))
 	}
 }
 

@@ -45,6 +45,12 @@ func (rt *routing) document() ([]byte, error) {
 	maps.DeleteFunc(doc.Components.Schemas.Map(), func(name string, _ *huma.Schema) bool {
 		return name == "ErrorModel" || name == "ErrorDetail" // huma's, which nobody is answered with
 	})
+	all := doc.Components.Schemas.Map()
+	entry := all["Entry"] // one that was removed says only that
+	all["Entry"] = &huma.Schema{Type: entry.Type, Properties: entry.Properties, AdditionalProperties: entry.AdditionalProperties}
+	all["Entry"].PrecomputeMessages()
+	metrics := all["Metadata"].Properties
+	metrics["performance_metrics"] = &huma.Schema{AnyOf: []*huma.Schema{metrics["performance_metrics"], {Type: "null"}}}
 	raw, err := json.Marshal(doc)
 	if err != nil {
 		return nil, err

@@ -145,14 +145,12 @@ func (s *Server) snapshot(w *answer, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	h["Content-Type"] = isJSON
 	body := v.json
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && len(body) > 1<<10 {
 		h.Set("Content-Encoding", "gzip")
 		body = v.gzip()
 	}
-	_, err = w.Write(body)
-	return err
+	return w.json(body)
 }
 
 // only are the patterns of the prompts that were asked for. Each must run.
@@ -186,13 +184,12 @@ func matches(header, tag string) bool {
 }
 
 func (s *Server) export(w *answer, r *http.Request) error {
+	w.unhurried(s.config.Now())
 	data, err := s.service.Export(r.Context())
 	if err != nil {
 		return err
 	}
-	w.Header()["Content-Type"] = isJSON
-	_, err = w.Write(data)
-	return err
+	return w.json(data)
 }
 
 // document is the OpenAPI document.
@@ -204,7 +201,5 @@ func (s *Server) document(w *answer, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	w.Header()["Content-Type"] = isJSON
-	_, err := w.Write(s.openAPI)
-	return err
+	return w.json(s.openAPI)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -55,6 +56,9 @@ func newArmed(env string, id prompt.ID, a registry.Arm, p prompt.Prompt) (*armed
 
 // resolve answers with a prompt, rendered for a subject.
 func (s *Server) resolve(w *answer, r *http.Request) error {
+	if err := w.read(r, maxBody); err != nil {
+		return err
+	}
 	req, err := readResolve(w.body)
 	if err != nil {
 		return err
@@ -81,9 +85,7 @@ func (s *Server) resolve(w *answer, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header()["Content-Type"] = isJSON
-	_, err = w.Write(a.answer(now, id, messages))
-	return err
+	return w.json(a.answer(now, id, messages))
 }
 
 func (e *entry) decoded() *registry.Entry {
@@ -181,18 +183,47 @@ func readResolve(body []byte) (req api.ResolveRequest, err error) {
 	return req, nil
 }
 
+// readStrings reads an object of strings that was checked.
 func readStrings(value []byte) (map[string]string, error) {
-	members, err := strictjson.Members(value)
-	if err != nil {
-		return nil, err
+	if value[0] != '{' {
+		return nil, errors.New("it is not an object")
 	}
-	out := make(map[string]string, len(members))
-	for _, m := range members {
-		if out[m.Key], err = readString(value[m.Start:m.End]); err != nil {
+	out := make(map[string]string)
+	for at := skip(value, 1); value[at] != '}'; at = skip(value, at) {
+		end := closing(value, at)
+		key, err := readString(value[at:end])
+		if err != nil {
 			return nil, err
 		}
+		at = skip(value, end)
+		if value[at] != '"' {
+			return nil, fmt.Errorf("the value of %s is not a string", prompt.Clip(key, 60))
+		}
+		end = closing(value, at)
+		if out[key], err = readString(value[at:end]); err != nil {
+			return nil, err
+		}
+		at = end
 	}
 	return out, nil
+}
+
+// skip is where what is neither space nor punctuation between members begins.
+func skip(value []byte, at int) int {
+	for strings.IndexByte(" \t\r\n,:", value[at]) >= 0 {
+		at++
+	}
+	return at
+}
+
+// closing is behind the quote that ends the string at at.
+func closing(value []byte, at int) int {
+	for at++; value[at] != '"'; at++ {
+		if value[at] == '\\' {
+			at++
+		}
+	}
+	return at + 1
 }
 
 // readString reads a JSON string that was checked.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,8 @@ type rig struct {
 	stop    func() error // sends the server away and waits for it
 	log     *lockedBuffer
 	file    string // of the database, where it is SQLite
+	before  func(*Server)
+	away    atomic.Bool // the keys cannot be looked up
 }
 
 type lockedBuffer struct {
@@ -70,13 +73,22 @@ func sqlite(t testing.TB, edit func(*Config)) *rig {
 // each runs a test over both databases.
 func each(t *testing.T, f func(*rig)) {
 	t.Helper()
-	storetest.EachDatabase(t, func(t *testing.T, d storetest.Database) { f(over(t, d, nil)) })
+	storetest.EachDatabase(t, func(t *testing.T, d storetest.Database) {
+		t.Helper()
+		f(over(t, d, nil))
+	})
 }
 
 func over(t testing.TB, d storetest.Database, edit func(*Config)) *rig {
 	t.Helper()
+	return prepared(t, d, edit, nil)
+}
+
+// prepared is over for a server that is changed before it runs.
+func prepared(t testing.TB, d storetest.Database, edit func(*Config), before func(*Server)) *rig {
+	t.Helper()
 	d.Config.Now, d.Config.Random = time.Now, rand.Reader
-	r := &rig{TB: t, db: d.Open(t), log: new(lockedBuffer), file: filepath.Join(d.Config.Dir, "incipit.db")}
+	r := &rig{TB: t, db: d.Open(t), log: new(lockedBuffer), file: filepath.Join(d.Config.Dir, "incipit.db"), before: before}
 	seed(t, r.db)
 	r.serve(edit)
 	return r
@@ -129,7 +141,7 @@ func (r *rig) serve(edit func(*Config)) {
 	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log})
 	c := Config{
 		Service: r.service, Now: time.Now, Random: rand.Reader, Log: log, Version: "test",
-		Verifier: auth.NewVerifier(auth.VerifierConfig{Find: r.service.FindKey, Version: r.service.KeysVersion, Now: time.Now, MaxAge: 100 * time.Millisecond}),
+		Verifier: auth.NewVerifier(auth.VerifierConfig{Find: r.service.FindKey, Version: r.keysVersion, Now: time.Now, MaxAge: 100 * time.Millisecond}),
 	}
 	if edit != nil {
 		edit(&c)
@@ -137,6 +149,9 @@ func (r *rig) serve(edit func(*Config)) {
 	var err error
 	if r.server, err = New(c); err != nil {
 		r.Fatal(err)
+	}
+	if r.before != nil {
+		r.before(r.server)
 	}
 	ln, err := (&net.ListenConfig{}).Listen(r.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -162,6 +177,13 @@ func (r *rig) serve(edit func(*Config)) {
 		}
 	})
 	r.admin = r.key(registry.Permissions(), "*", "*")
+}
+
+func (r *rig) keysVersion(ctx context.Context) (int64, error) {
+	if r.away.Load() {
+		return 0, registry.Errorf(registry.ErrUnavailable, "the database is away")
+	}
+	return r.service.KeysVersion(ctx)
 }
 
 // asRoot is a context in which whoever may do everything asks.

@@ -19,8 +19,6 @@ type route struct {
 	policy       policy
 	endpoint     endpoint
 	about        string
-	body         int64 // the most that is read, in bytes; 0 is 1 MiB
-	raw          bool  // the handler reads the body
 }
 
 // everyRoute is the map of the server: there are no others.
@@ -34,58 +32,58 @@ func (s *Server) everyRoute() []route {
 		read, deploy, admin = registry.MayRead, registry.MayDeploy, registry.MayAdmin
 	)
 	rs := []route{
-		{get, "/v1/me", "me", may(signedIn), typed(s.me), "Who asks, and what they may do", 0, false},
+		{get, "/v1/me", "me", may(signedIn), typed(s.me), "Who asks, and what they may do"},
 
-		{get, "/v1/prompts", "list-prompts", may(somewhere, read), typed(s.prompts), "The prompts, and what runs of them where", 0, false},
-		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last", 0, false},
-		{get, aPrompt + "/releases/{version}", "get-release", may(ofPrompt, read), typed(s.release), "A release and what it holds", 0, false},
-		{get, aPrompt + "/history", "history", may(ofPrompt, read), typed(s.history), "What was done to a prompt, by environment, the oldest first", 0, false},
+		{get, "/v1/prompts", "list-prompts", may(somewhere, read), typed(s.prompts), "The prompts, and what runs of them where"},
+		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last"},
+		{get, aPrompt + "/releases/{version}", "get-release", may(ofPrompt, read), typed(s.release), "A release and what it holds"},
+		{get, aPrompt + "/history", "history", may(ofPrompt, read), typed(s.history), "What was done to a prompt, by environment, the oldest first"},
 
-		{get, "/v1/environments", "list-environments", may(somewhere, read), typed(s.environments), "The environments in their order, and their rules", 0, false},
-		{put, anEnvironment, "set-environment", may(wholly, admin), typed(s.setEnvironment), "Add an environment, or change its rules", 0, false},
-		{get, anEnvironment + "/snapshot", "snapshot", may(environment, maySee()...), plain(s.snapshot, describeSnapshot), "What an environment runs, as far as the caller may see it", 0, false},
-		{get, anEnvironment + "/stream", "stream", may(environment, maySee()...), plain(s.stream, describeStream), "What an environment runs, and each change of it, as server-sent events", 0, false},
-		{post, anEnvironment + "/resolve", "resolve", may(environment, registry.MayResolve), plain(s.resolve, describeResolve), "A prompt, rendered for a subject", 0, false},
+		{get, "/v1/environments", "list-environments", may(somewhere, read), typed(s.environments), "The environments in their order, and their rules"},
+		{put, anEnvironment, "set-environment", may(wholly, admin), typed(s.setEnvironment), "Add an environment, or change its rules"},
+		{get, anEnvironment + "/snapshot", "snapshot", may(environment, maySee()...), plain(s.snapshot, describeSnapshot), "What an environment runs, as far as the caller may see it"},
+		{get, anEnvironment + "/stream", "stream", may(environment, maySee()...), plain(s.stream, describeStream), "What an environment runs, and each change of it, as server-sent events"},
+		{post, anEnvironment + "/resolve", "resolve", may(environment, registry.MayResolve), plain(s.resolve, describeResolve), "A prompt, rendered for a subject"},
 
-		{post, place + "plan", "plan", may(inPath, read, deploy), typed(s.plan), "What a change would do, and what stands in its way", 0, false},
-		{post, place + "deploy", "deploy", may(inPath, deploy), typed(s.change(registry.Deploy)), "Put a release into an environment, at once or behind a rollout", 0, false},
-		{post, place + "shift", "shift", may(inPath, deploy), typed(s.change(registry.Shift)), "Change the candidate's share of an open rollout", 0, false},
-		{post, place + "promote", "promote", may(inPath, deploy), typed(s.change(registry.Promote)), "Make the candidate the stable release", 0, false},
-		{post, place + "rollback", "rollback", may(inPath, deploy), typed(s.change(registry.Rollback)), "Bring an earlier release back, for everybody, at once", 0, false},
-		{post, place + "retire", "retire", may(inPath, deploy), typed(s.change(registry.Retire)), "Take a prompt out of an environment", 0, false},
+		{post, place + "plan", "plan", may(inPath, read, deploy), typed(s.plan), "What a change would do, and what stands in its way"},
+		{post, place + "deploy", "deploy", may(inPath, deploy), typed(s.change(registry.Deploy)), "Put a release into an environment, at once or behind a rollout"},
+		{post, place + "shift", "shift", may(inPath, deploy), typed(s.change(registry.Shift)), "Change the candidate's share of an open rollout"},
+		{post, place + "promote", "promote", may(inPath, deploy), typed(s.change(registry.Promote)), "Make the candidate the stable release"},
+		{post, place + "rollback", "rollback", may(inPath, deploy), typed(s.change(registry.Rollback)), "Bring an earlier release back, for everybody, at once"},
+		{post, place + "retire", "retire", may(inPath, deploy), typed(s.change(registry.Retire)), "Take a prompt out of an environment"},
 
-		{get, "/v1/registry", "export", may(everywhere, read), plain(s.export, describeExport), "The registry in the shape of registry.json", 0, false},
-		{post, "/v1/registry", "import", may(everywhere, deploy), typed(s.importFile), "Take in what a registry.json says", maxImport, false},
-		{get, "/v1/sync", "sync-status", may(somewhere, read), typed(s.syncStatus), "What the last reading of the Git repository came to", 0, false},
-		{post, "/v1/sync", "sync", may(somewhere, registry.MaySync), typed(s.sync), "Read the Git repository now", 0, false},
+		{get, "/v1/registry", "export", may(everywhere, read), plain(s.export, describeExport), "The registry in the shape of registry.json"},
+		{post, "/v1/registry", "import", may(everywhere, deploy), upTo(maxImport, typed(s.importFile)), "Take in what a registry.json says"},
+		{get, "/v1/sync", "sync-status", may(somewhere, read), typed(s.syncStatus), "What the last reading of the Git repository came to"},
+		{post, "/v1/sync", "sync", may(somewhere, registry.MaySync), typed(s.sync), "Read the Git repository now"},
 
-		{get, "/v1/approvals", "list-approvals", may(somewhere, read), typed(s.approvals), "The open approvals of an environment", 0, false},
-		{post, "/v1/approvals", "approve", may(somewhere, registry.MayApprove), typed(s.approve), "Approve that a release may be deployed", 0, false},
-		{get, "/v1/evidence", "list-evidence", may(somewhere, read), typed(s.evidence), "What is known of the digests of a prompt", 0, false},
-		{post, "/v1/evidence", "file-evidence", may(somewhere, registry.MayEvidence), typed(s.fileEvidence), "File what a report says about a digest", 0, false},
+		{get, "/v1/approvals", "list-approvals", may(somewhere, read), typed(s.approvals), "The open approvals of an environment"},
+		{post, "/v1/approvals", "approve", may(somewhere, registry.MayApprove), typed(s.approve), "Approve that a release may be deployed"},
+		{get, "/v1/evidence", "list-evidence", may(somewhere, read), typed(s.evidence), "What is known of the digests of a prompt"},
+		{post, "/v1/evidence", "file-evidence", may(somewhere, registry.MayEvidence), typed(s.fileEvidence), "File what a report says about a digest"},
 
-		{get, "/v1/keys", "list-keys", may(everywhere, admin), typed(s.keys), "The API keys, without their secrets", 0, false},
-		{post, "/v1/keys", "create-key", may(everywhere, admin), typed(s.createKey), "Make an API key. Its secret is shown this once", 0, false},
-		{del, "/v1/keys/{id}", "revoke-key", may(everywhere, admin), typed(s.revokeKey), "End an API key", 0, false},
-		{get, "/v1/people", "list-people", may(everywhere, admin), typed(s.people), "The people who sign in, and what they may do", 0, false},
-		{put, "/v1/people/{mail}", "set-person", may(everywhere, admin), typed(s.setPerson), "Say what a person may do", 0, false},
-		{get, "/v1/audit", "audit", may(somewhere, registry.MayAudit), typed(s.audit), "Who did what, the oldest first", 0, false},
-		{get, "/v1/audit/verify", "verify-audit", may(everywhere, registry.MayAudit), typed(s.verifyAudit), "Whether the audit log is what was written", 0, false},
+		{get, "/v1/keys", "list-keys", may(everywhere, admin), typed(s.keys), "The API keys, without their secrets"},
+		{post, "/v1/keys", "create-key", may(everywhere, admin), typed(s.createKey), "Make an API key. Its secret is shown this once"},
+		{del, "/v1/keys/{id}", "revoke-key", may(everywhere, admin), typed(s.revokeKey), "End an API key"},
+		{get, "/v1/people", "list-people", may(everywhere, admin), typed(s.people), "The people who sign in, and what they may do"},
+		{put, "/v1/people/{mail}", "set-person", may(everywhere, admin), typed(s.setPerson), "Say what a person may do"},
+		{get, "/v1/audit", "audit", may(somewhere, registry.MayAudit), typed(s.audit), "Who did what, the oldest first"},
+		{get, "/v1/audit/verify", "verify-audit", may(everywhere, registry.MayAudit), typed(s.verifyAudit), "Whether the audit log is what was written"},
 
-		{post, "/v1/hooks/git/{kind}", "git-hook", open("the request is signed with the secret of the webhook"), plain(s.hook, describeHook), "The host of the repository tells of a push", 8 << 20, false},
-		{get, "/healthz", "healthz", open("tells only that the process answers"), plain(s.healthz, describeHealth), "The process answers", 0, false},
-		{get, "/readyz", "readyz", open("tells only whether the server is ready"), plain(s.readyz, describeHealth), "What runs is loaded, and the database takes writes", 0, false},
-		{get, "/metrics", "metrics", may(somewhere, read), plain(s.metrics.serve, describeText), "Figures for Prometheus", 0, false},
-		{get, "/openapi.json", "openapi", open("is the same for everybody"), plain(s.document, describeExport), "This document", 0, false},
+		{post, "/v1/hooks/git/{kind}", "git-hook", open("the request is signed with the secret of the webhook"), plain(s.hook, describeHook), "The host of the repository tells of a push"},
+		{get, "/healthz", "healthz", open("tells only that the process answers"), plain(s.healthz, describeHealth), "The process answers"},
+		{get, "/readyz", "readyz", open("tells only whether the server is ready"), plain(s.readyz, describeHealth), "What runs is loaded, and the database takes writes"},
+		{get, "/metrics", "metrics", may(somewhere, read), plain(s.metrics.serve, describeText), "Figures for Prometheus"},
+		{get, "/openapi.json", "openapi", open("is the same for everybody"), plain(s.document, describeExport), "This document"},
 	}
 	if in := s.config.SignIn; in != nil {
 		who := open("is how one says who one is")
 		rs = append(rs,
-			route{get, auth.LoginPath, "login", who, outside(in.Login), "Sign in at the issuer", 0, true},
-			route{get, auth.CallbackPath, "login-callback", who, outside(in.Callback), "Come back from the issuer", 0, true},
-			route{post, auth.TokenPath, "login-token", who, outside(in.Token), "The command line takes over a sign-in", 0, true},
-			route{post, auth.KeyPath, "login-key", who, outside(in.Key), "Sign in with a key", 0, true},
-			route{post, auth.LogoutPath, "logout", who, outside(in.Logout), "Sign out", 0, true},
+			route{get, auth.LoginPath, "login", who, outside(in.Login), "Sign in at the issuer"},
+			route{get, auth.CallbackPath, "login-callback", who, outside(in.Callback), "Come back from the issuer"},
+			route{post, auth.TokenPath, "login-token", who, outside(in.Token), "The command line takes over a sign-in"},
+			route{post, auth.KeyPath, "login-key", who, outside(in.Key), "Sign in with a key"},
+			route{post, auth.LogoutPath, "logout", who, outside(in.Logout), "Sign out"},
 		)
 	}
 	return rs
@@ -106,7 +104,7 @@ func outside(h http.HandlerFunc) endpoint {
 // it.
 func (s *Server) mount(routes []route) error {
 	s.mux, s.routes = http.NewServeMux(), routes
-	rt := newRouting(s.config.Version)
+	rt := newRouting(s.config.Version, s.config.Now)
 	for i := range routes {
 		r := &routes[i]
 		if !r.policy.complete(r.path) {

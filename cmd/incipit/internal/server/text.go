@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"unicode/utf8"
 )
 
@@ -52,4 +53,11 @@ func short(s string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-func hexOf(b []byte) string { return hex.EncodeToString(b) }
+// hashOf tells lists of texts apart.
+func hashOf(texts ...string) string {
+	h := sha256.New()
+	for _, t := range texts {
+		fmt.Fprintf(h, "%d:%s", len(t), t)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

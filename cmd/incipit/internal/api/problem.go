@@ -36,6 +36,10 @@ func NewProblem(err error, status int, request string) Problem {
 	if fix, ok := errors.AsType[*registry.FixError](err); ok {
 		p.Fix = fix.Fix
 	}
+	var guarded interface{ Public() string }
+	if errors.As(err, &guarded) { // names hosts or paths, which only the log should
+		p.Detail = guarded.Public()
+	}
 	switch {
 	case errors.Is(err, context.Canceled):
 		p.Detail, p.Fix = "the request was given up", "try again"

@@ -109,11 +109,12 @@ type ApprovalRequest struct {
 
 // An EvidenceRequest is what a report says about a digest.
 type EvidenceRequest struct {
-	Prompt prompt.ID `json:"prompt"`
-	Digest string    `json:"digest"`
-	Kind   string    `json:"kind" doc:"tests, review, …: what an environment may require"`
-	Passed bool      `json:"passed"`
-	Note   string    `json:"note,omitempty"`
+	Prompt  prompt.ID `json:"prompt"`
+	Digest  string    `json:"digest,omitempty" doc:"What it is about; or say the version"`
+	Version string    `json:"version,omitempty" doc:"Of the release whose digest it is about"`
+	Kind    string    `json:"kind" doc:"tests, review, …: what an environment may require"`
+	Passed  bool      `json:"passed"`
+	Note    string    `json:"note,omitempty"`
 }
 
 // A KeyRequest asks for an API key.
@@ -148,7 +149,8 @@ type Events struct {
 // A Verified says how many events of the audit log were found as they were
 // written.
 type Verified struct {
-	Events int64 `json:"events"`
+	Events int64  `json:"events"`
+	Hash   string `json:"hash,omitempty" doc:"Of the last one"`
 }
 
 // A ResolveRequest asks for a prompt, rendered for a subject.

@@ -100,11 +100,7 @@ func runEvidence(ctx context.Context, e *env, ref string, ev registry.Evidence) 
 	if err != nil {
 		return err
 	}
-	r, err := c.Release(ctx, id, v)
-	if err != nil {
-		return err
-	}
-	body := api.EvidenceRequest{Prompt: id, Digest: r.Digest, Kind: ev.Kind, Passed: ev.Passed, Note: ev.Note}
+	body := api.EvidenceRequest{Prompt: id, Version: v.String(), Kind: ev.Kind, Passed: ev.Passed, Note: ev.Note}
 	if err := c.Send(ctx, http.MethodPost, "/v1/evidence", body, &ev); err != nil {
 		return err
 	}
@@ -113,6 +109,6 @@ func runEvidence(ctx context.Context, e *env, ref string, ev registry.Evidence) 
 		if ev.Passed {
 			word = "passed"
 		}
-		fmt.Fprintf(w, "%s: %s %s, filed by %s\n", r.Tag, prompt.Visible(ev.Kind), word, prompt.Visible(ev.By))
+		fmt.Fprintf(w, "%s: %s %s, filed by %s\n", id.Tag(v), prompt.Visible(ev.Kind), word, prompt.Visible(ev.By))
 	})
 }

@@ -45,9 +45,27 @@ func logoutCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return e.keep(server, "")
+			return runLogout(cmd.Context(), e, server)
 		},
 	}
+}
+
+// runLogout ends the session at the server, if it is one, and forgets the key.
+func runLogout(ctx context.Context, e *env, server string) error {
+	kept, err := e.credentials()
+	if err != nil {
+		return err
+	}
+	if key := kept[strings.TrimSuffix(server, "/")]; strings.HasPrefix(key, "incipit_"+auth.Person+"_") {
+		client, err := api.NewClient(api.ClientConfig{Server: server, Key: key})
+		if err == nil {
+			err = client.Send(ctx, http.MethodDelete, "/v1/me", nil, nil)
+		}
+		if err != nil {
+			e.talk("the session could not be ended at the server: %v. It ends by itself within %s", err, auth.SessionAge)
+		}
+	}
+	return e.keep(server, "")
 }
 
 // serverAddress is the server that is meant, which there must be.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -28,8 +29,12 @@ func (s *Shared) NewSession(ctx context.Context, mail, _ string) (auth.Secret, t
 	return secret, key.ExpiresAt, s.db.AddKey(ctx, key, e)
 }
 
-// EndSession revokes the key of a session.
+// EndSession revokes the key of a session. A key that an administrator made is
+// not the caller's to revoke.
 func (s *Shared) EndSession(ctx context.Context, c registry.Caller) error {
+	if c.Kind != auth.Person {
+		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s has no session to end", prompt.Clip(c.Name, 80)), "an administrator ends a key with incipit admin key revoke")
+	}
 	return s.RevokeKey(registry.WithCaller(ctx, c), c.Key)
 }
 

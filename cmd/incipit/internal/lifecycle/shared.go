@@ -130,7 +130,7 @@ func (s *Shared) Approvals(ctx context.Context, env string) ([]registry.Approval
 // FileEvidence takes down what a report says about a digest of a prompt that
 // is released.
 func (s *Shared) FileEvidence(ctx context.Context, ev registry.Evidence) (registry.Evidence, error) {
-	if ev.Kind == "" || len(ev.Kind) > 64 || strings.Trim(ev.Kind, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+	if !registry.IsKind(ev.Kind) {
 		return ev, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%q is no kind of evidence", prompt.Clip(ev.Kind, 80)), "use a-z, 0-9 and dashes, such as tests")
 	}
 	if err := checkReason(ev.Note); err != nil {
@@ -149,6 +149,20 @@ func (s *Shared) FileEvidence(ctx context.Context, ev registry.Evidence) (regist
 	e.Prompt = ev.Prompt
 	e.Detail = map[string]string{"kind": ev.Kind, "digest": ev.Digest, "passed": boolText(ev.Passed)}
 	return s.db.AddEvidence(ctx, ev, e)
+}
+
+// FileEvidenceOf takes down what a report says about a release, by its version.
+func (s *Shared) FileEvidenceOf(ctx context.Context, version string, ev registry.Evidence) (registry.Evidence, error) {
+	v, err := prompt.ParseVersion(version)
+	if err != nil {
+		return ev, err
+	}
+	r, err := s.Release(ctx, ev.Prompt, v)
+	if err != nil {
+		return ev, err
+	}
+	ev.Digest = r.Digest
+	return s.FileEvidence(ctx, ev)
 }
 
 func boolText(b bool) string {
@@ -171,12 +185,27 @@ func (s *Shared) SetEnvironment(ctx context.Context, e registry.Environment) err
 	if !source.IsEnvironmentName(e.Name) {
 		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%q is no name of an environment", prompt.Clip(e.Name, 60)), "use a-z, 0-9 and dashes, at most 32 of them")
 	}
-	if e.After != "" {
-		if err := s.known(ctx, e.After); err != nil {
-			return err
-		}
+	if err := s.reachable(ctx, e); err != nil {
+		return err
 	}
 	return s.db.SetEnvironment(ctx, e, event(ctx, "environment"))
+}
+
+// reachable follows what e comes after to its end: in a circle nothing could
+// ever be deployed.
+func (s *Shared) reachable(ctx context.Context, e registry.Environment) error {
+	way := []string{e.Name}
+	for next := e.After; next != ""; {
+		if way = append(way, next); slices.Contains(way[:len(way)-1], next) {
+			return registry.Errorf(prompt.ErrInvalid, "environment %s would come after itself: %s", e.Name, strings.Join(way, " after "))
+		}
+		st, err := s.store.State(ctx, "", next)
+		if err != nil {
+			return err
+		}
+		next = st.Environment.After
+	}
+	return nil
 }
 
 // A KeyRequest asks for an API key.

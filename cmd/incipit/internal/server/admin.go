@@ -94,7 +94,11 @@ func (s *Server) fileEvidence(ctx context.Context, in *fileEvidenceInput) (*repl
 	if err := caller(ctx).May(registry.MayEvidence, registry.Every, b.Prompt); err != nil {
 		return nil, err
 	}
-	return answered(s.service.FileEvidence(ctx, registry.Evidence{Prompt: b.Prompt, Digest: b.Digest, Kind: b.Kind, Passed: b.Passed, Note: b.Note}))
+	ev := registry.Evidence{Prompt: b.Prompt, Digest: b.Digest, Kind: b.Kind, Passed: b.Passed, Note: b.Note}
+	if b.Version != "" && b.Digest == "" {
+		return answered(s.service.FileEvidenceOf(ctx, b.Version, ev))
+	}
+	return answered(s.service.FileEvidence(ctx, ev))
 }
 
 func (s *Server) keys(ctx context.Context, in *Paging) (*reply[api.Page[registry.Key]], error) {
@@ -162,5 +166,12 @@ func (s *Server) audit(ctx context.Context, in *auditInput) (*reply[api.Events],
 
 func (s *Server) verifyAudit(ctx context.Context, _ *struct{}) (*reply[api.Verified], error) {
 	n, err := s.service.VerifyAudit(ctx)
-	return answered(api.Verified{Events: n}, err)
+	if err != nil || n == 0 {
+		return answered(api.Verified{Events: n}, err)
+	}
+	last, err := s.service.Events(ctx, n-1, 1)
+	if err != nil || len(last) == 0 {
+		return nil, err
+	}
+	return answered(api.Verified{Events: n, Hash: last[0].Hash}, nil)
 }

@@ -146,6 +146,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	do("retire", place+"retire", `{}`)
 	do("sync-status", "/v1/sync", "")
 	do("approve", "/v1/approvals", `{"prompt":"support","environment":"dev","version":"1.2.0","reason":"seen"}`, "Authorization", "Bearer "+r.person("grace@example.com"))
+	do("end-session", "/v1/me", "", "Authorization", "Bearer "+r.person("grace@example.com"))
 	do("list-approvals", "/v1/approvals?environment=dev", "")
 	do("file-evidence", "/v1/evidence", `{"prompt":"support","digest":"`+releases.Items[0].Digest+`","kind":"tests","passed":true}`)
 	do("list-evidence", "/v1/evidence?prompt=support", "")

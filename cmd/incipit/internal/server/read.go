@@ -22,6 +22,10 @@ func (s *Server) me(ctx context.Context, _ *struct{}) (*reply[registry.Caller], 
 	return &reply[registry.Caller]{caller(ctx)}, nil
 }
 
+func (s *Server) endSession(ctx context.Context, _ *struct{}) (*struct{}, error) {
+	return nil, s.service.EndSession(ctx, caller(ctx))
+}
+
 type promptsInput struct {
 	Paging
 	Environment string `query:"environment" doc:"Only what runs there" maxLength:"64"`
@@ -60,6 +64,9 @@ func (s *Server) releases(ctx context.Context, in *releasesInput) (*reply[api.Pa
 		return nil, err
 	}
 	all, err := s.service.Releases(ctx, id)
+	if err == nil && len(all) == 0 {
+		_, err = s.service.History(ctx, id, "") // tells a prompt that has none from one that does not exist
+	}
 	if err != nil {
 		return nil, err
 	}

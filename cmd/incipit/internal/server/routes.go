@@ -33,6 +33,7 @@ func (s *Server) everyRoute() []route {
 	)
 	rs := []route{
 		{get, "/v1/me", "me", may(signedIn), typed(s.me), "Who asks, and what they may do"},
+		{del, "/v1/me", "end-session", may(signedIn), typed(s.endSession), "End the session of the person who asks"},
 
 		{get, "/v1/prompts", "list-prompts", may(somewhere, read), typed(s.prompts), "The prompts, and what runs of them where"},
 		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last"},

@@ -94,16 +94,18 @@ func explained(err error, f fault, where, restore string) error {
 	case replaced:
 		words = "was moved, deleted or replaced under the running server"
 	}
-	return registry.WithFix(&unavailableError{err, "the database " + where + " " + words + ": " + err.Error()}, "%s", fixes(f, restore))
+	return registry.WithFix(&unavailableError{err, "the database " + where + " " + words + ": " + err.Error(), "the database " + words}, "%s", fixes(f, restore))
 }
 
 // An unavailableError is an ErrUnavailable that keeps its cause.
 type unavailableError struct {
-	cause error
-	text  string
+	cause  error
+	text   string
+	public string // the same without hosts, users and paths
 }
 
 func (e *unavailableError) Error() string   { return e.text }
+func (e *unavailableError) Public() string  { return e.public }
 func (e *unavailableError) Unwrap() []error { return []error{registry.ErrUnavailable, e.cause} }
 
 // ours reports whether an error was explained before, or is the caller's.

@@ -112,7 +112,9 @@ func ready(tb testing.TB, url string) {
 			tb.Fatal(err)
 		}
 		_, err = io.Copy(io.Discard, resp.Body)
-		resp.Body.Close()
+		if err := resp.Body.Close(); err != nil {
+			tb.Fatal(err)
+		}
 		if err == nil && resp.StatusCode == http.StatusOK {
 			return
 		}

@@ -29,8 +29,8 @@ type Event struct {
 	Hash        string            `json:"hash"`
 }
 
-// Sum is the hash of an event: SHA-256 in hex over the canonical JSON (RFC
-// 8785) of all its fields but the hash itself.
+// Sum is the hash of an event: SHA-256 in hex over its canonical JSON (RFC
+// 8785) with "" as the hash itself.
 func (e Event) Sum() (string, error) {
 	e.At, e.Hash = e.At.UTC(), ""
 	canonical, err := strictjson.Canonical(e)

@@ -3,10 +3,9 @@ package registry
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
@@ -81,8 +80,8 @@ func TestASnapshotCrossesJSONUnchanged(t *testing.T) {
 	if err := json.Unmarshal(raw, &again); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(s, &again); diff != "" {
-		t.Error(diff)
+	if !reflect.DeepEqual(s, &again) {
+		t.Errorf("it became %+v", again)
 	}
 	for id, e := range again.Prompts {
 		if err := e.Check(); err != nil {

@@ -17,7 +17,7 @@ type SyncReport struct {
 // served does not change by it.
 type Problem struct {
 	Tag    string `json:"tag"`
-	Code   string `json:"code"` // tag-moved, tag-vanished, forged, invalid
+	Code   string `json:"code"` // tag-moved, tag-vanished, tag-forged, tag-lightweight, tag-invalid
 	Detail string `json:"detail"`
 	Fix    string `json:"fix,omitempty"`
 }

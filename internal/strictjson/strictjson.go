@@ -124,7 +124,7 @@ func (s *scanner) value(depth int) error {
 	case c == '[':
 		return s.array(depth)
 	case c == '"':
-		_, err := s.str()
+		_, _, err := s.quoted()
 		return err
 	case c == '-' || '0' <= c && c <= '9':
 		return s.number()
@@ -254,33 +254,38 @@ func (s *scanner) literal(word string) error {
 
 // str reads a string and returns its value.
 func (s *scanner) str() (string, error) {
+	raw, escaped, err := s.quoted()
+	if err != nil || !escaped {
+		return string(raw), err
+	}
+	var out string
+	return out, json.Unmarshal(s.data[s.pos-len(raw)-2:s.pos], &out)
+}
+
+// quoted reads a string and returns what stands between its quotes, and
+// whether escapes do.
+func (s *scanner) quoted() (raw []byte, escaped bool, err error) {
 	start := s.pos
-	escaped := false
 	for s.pos++; s.pos < len(s.data); s.pos++ {
 		switch c := s.data[s.pos]; {
 		case c == '"':
 			s.pos++
-			raw := s.data[start:s.pos]
-			if !escaped {
-				return string(raw[1 : len(raw)-1]), nil
-			}
-			var out string
-			if err := json.Unmarshal(raw, &out); err != nil {
+			if escaped && !json.Valid(s.data[start:s.pos]) {
 				s.pos = start
-				return "", s.errorf("this string has an escape that JSON does not know")
+				return nil, true, s.errorf("this string has an escape that JSON does not know")
 			}
-			return out, nil
+			return s.data[start+1 : s.pos-1], escaped, nil
 		case c == '\\':
 			escaped = true
 			if err := s.escape(); err != nil {
-				return "", err
+				return nil, true, err
 			}
 		case c < ' ':
-			return "", s.errorf("control character 0x%02x must be escaped in a string", c)
+			return nil, escaped, s.errorf("control character 0x%02x must be escaped in a string", c)
 		}
 	}
 	s.pos = start
-	return "", s.errorf("this string is not closed")
+	return nil, escaped, s.errorf("this string is not closed")
 }
 
 // escape checks the escape at pos and leaves pos on its last byte. Surrogates

@@ -298,6 +298,41 @@ def check_versions(doc):
             yield row, bump(row["version"], row["bump"]), row["next"]
 
 
+# --- audit -----------------------------------------------------------------
+
+def event_hash(e):
+    return hashlib.sha256(canonical({**e, "hash": ""}).encode()).hexdigest()
+
+
+def holds(events):
+    """How many events from the first on are as they were written."""
+    n, previous = 0, ""
+    for e in events:
+        if e["seq"] != n + 1 or e["previous"] != previous or e["hash"] != event_hash(e):
+            break
+        n, previous = n + 1, e["hash"]
+    return n
+
+
+def check_audit(doc):
+    for e in doc["events"]:
+        yield e, event_hash(e), e["hash"]
+    yield "the chain", holds(doc["events"]), len(doc["events"])
+    for row in doc["broken"]:
+        yield row["name"], holds(row["events"]), row["holds"]
+
+
+# --- call ids --------------------------------------------------------------
+
+def check_callid(doc):
+    for row in doc["cases"]:
+        tail = int(row["random"], 16)
+        tail = tail & ~(0xF << 76) | 0x7 << 76
+        tail = tail & ~(0x3 << 62) | 0x2 << 62
+        h = f"{row['ms'] << 80 | tail:032x}"
+        yield row, "-".join([h[:8], h[8:12], h[12:16], h[16:20], h[20:]]), row["id"]
+
+
 def main():
     failed = 0
     for name, check in [
@@ -305,6 +340,8 @@ def main():
         ("rendering", check_rendering),
         ("digest", check_digest),
         ("versions", check_versions),
+        ("audit", check_audit),
+        ("callid", check_callid),
     ]:
         doc = json.loads((HERE / f"{name}.json").read_text(encoding="utf-8"))
         count = 0

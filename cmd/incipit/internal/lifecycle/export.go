@@ -2,8 +2,10 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // Export is the registry in the shape of registry.json.
@@ -56,11 +58,21 @@ func (s *Service) mirrored(ctx context.Context, reg *source.Registry) (*source.R
 			return nil, err
 		}
 		for env, track := range tracks {
-			e.Replace(env, track)
+			e.Replace(env, withoutRevisions(track))
 		}
 		if reg, err = reg.Put(st.Prompt, e); err != nil {
 			return nil, err
 		}
 	}
 	return reg, nil
+}
+
+// withoutRevisions is a track as a file holds it: revisions belong to a
+// database.
+func withoutRevisions(t registry.Track) registry.Track {
+	t = slices.Clone(t)
+	for i := range t {
+		t[i].Revision = 0
+	}
+	return t
 }

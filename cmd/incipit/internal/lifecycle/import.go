@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -74,17 +75,24 @@ func (s *Service) Import(ctx context.Context, req registry.ImportRequest) (*regi
 		if err := errors.Join(refused...); err != nil {
 			return nil, err
 		}
+		if answer.Prompts == nil {
+			answer.Prompts = []prompt.ID{}
+		}
 		if req.DryRun {
-			return make([]registry.Change, len(all)), nil
+			changes = make([]registry.Change, len(all))
 		}
 		changes[0].Answer = answer
 		return changes, nil
 	})
-	if answer.Prompts == nil {
-		answer.Prompts = []prompt.ID{}
+	if err != nil {
+		return nil, err
+	}
+	if recorded.Replayed != nil {
+		answer = new(registry.Imported)
+		return answer, json.Unmarshal(recorded.Replayed, answer)
 	}
 	answer.Commit = recorded.Commit
-	return answer, err
+	return answer, nil
 }
 
 // wants lists what a registry file asks for: each prompt, and each of its

@@ -35,7 +35,7 @@ func (s *Service) gates(ctx context.Context, p planning, r registry.Release) err
 	if env.Approvals > 0 {
 		s.approvals(p, r)
 	}
-	s.quarantine(p, r.Version.String(), r.Digest)
+	s.quarantine(p, r, "release a corrected version, or deploy this one with --clear-quarantine")
 	s.freeze(p)
 	return nil
 }
@@ -83,19 +83,19 @@ func sameAs(mail, who string) bool {
 }
 
 // quarantine holds back what was rolled back here, until a person says that it
-// may run again.
-func (s *Service) quarantine(p planning, version, digest string) {
-	by, is := p.Track.Quarantined(digest)
+// may run again. fix is how they say it.
+func (s *Service) quarantine(p planning, r registry.Release, fix string) {
+	by, is := p.Track.Quarantined(r.Digest)
 	switch {
 	case !is:
 	case p.Quarantined:
-		p.check("the quarantine of %s is cleared", version)
+		p.check("the quarantine of %s is cleared", r.Version)
 	default:
 		why := ""
 		if by.Reason != "" {
 			why = ": " + by.Reason
 		}
-		p.refuse(fmt.Sprintf("%s was rolled back here by deployment %d%s", version, by.Seq, why), "release a corrected version, or add --clear-quarantine")
+		p.refuse(fmt.Sprintf("%s was rolled back here by deployment %d%s", r.Version, by.Seq, why), fix)
 	}
 }
 

@@ -52,13 +52,24 @@ func (s *Shared) report(ctx context.Context, r registry.SyncReport) (*registry.S
 	}
 	r.Releases, r.Problems = len(known), make([]registry.Problem, len(problems))
 	for i, p := range problems {
-		r.Problems[i] = registry.Problem{Tag: p.Tag, Code: p.Code, Detail: p.Detail}
+		r.Problems[i] = registry.Problem{Tag: p.Tag, Code: p.Code, Detail: p.Detail, Fix: fixOf(p)}
 	}
 	if r.New == nil {
 		r.New = []string{}
 	}
 	r.Backlog, err = s.db.MirrorSize(ctx)
 	return &r, err
+}
+
+// fixOf is what to do about a tag.
+func fixOf(p sqlstore.Problem) string {
+	switch p.Code {
+	case sqlstore.TagMoved:
+		return "put the tag back to what it named, then incipit sync; release what is new as a new version"
+	case sqlstore.TagVanished:
+		return "push it again from a clone that still has it: git push origin refs/tags/" + p.Tag
+	}
+	return "if it is a release of yours, delete the tag and release the prompt again with incipit release"
 }
 
 func (s *Shared) sync(ctx context.Context) (added []string, err error) {

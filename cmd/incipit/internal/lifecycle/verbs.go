@@ -196,7 +196,7 @@ func (s *Service) rollback(ctx context.Context, p planning) error {
 		return err
 	}
 	p.check("%s ran here before, and its files have the digest that was released", r.Tag)
-	s.quarantine(p, target.String(), r.Digest)
+	s.quarantine(p, r, fmt.Sprintf("go back further, or incipit deploy %s --env %s --clear-quarantine", r.Tag, p.Request.Environment))
 	p.To = target
 	p.Deployment.Version, p.Deployment.Digest = target, r.Digest
 	if now.Rollout == nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -30,7 +31,7 @@ func LockDir(dir string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	held, err := tryLock(f)
+	held, err := waitLock(f)
 	if held {
 		return nil, errors.Join(heldBy(f, dir), f.Close())
 	}
@@ -43,16 +44,33 @@ func LockDir(dir string) (io.Closer, error) {
 	return f, nil
 }
 
+// waitLock takes the lock, or reports that another process holds it. One whose
+// process is gone falls at once: a git that a killed server was about to start
+// has it for a moment longer.
+func waitLock(f *os.File) (held bool, err error) {
+	for n := 1; ; n++ {
+		if held, err = tryLock(f); !held || n == 50 || !gone(holder(f)) {
+			return held, err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// holder is the process that took the lock last, as it wrote it down.
+func holder(f *os.File) string {
+	b := make([]byte, 20)
+	n, _ := f.ReadAt(b, 0)
+	return strings.TrimSpace(string(b[:n]))
+}
+
 func writeAt(f *os.File, text string) error {
 	_, err := f.WriteAt([]byte(text), 0)
 	return err
 }
 
 func heldBy(f *os.File, dir string) error {
-	b := make([]byte, 20)
-	n, _ := f.ReadAt(b, 0)
 	who := "another process"
-	if pid := strings.TrimSpace(string(b[:n])); pid != "" {
+	if pid := holder(f); pid != "" {
 		who = "process " + pid
 	}
 	return registry.WithFix(registry.Errorf(registry.ErrConflict, "%s serves from %s already", who, dir),

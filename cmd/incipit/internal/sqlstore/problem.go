@@ -15,8 +15,8 @@ import (
 const (
 	TagMoved    = "tag-moved"    // it names something else than what was indexed
 	TagVanished = "tag-vanished" // it is gone
-	Forged      = "forged"       // it does not say what a release's tag says
-	Invalid     = "invalid"      // its prompt cannot be read
+	Forged      = "tag-forged"   // it does not say what a release's tag says
+	Invalid     = "tag-invalid"  // its prompt cannot be read
 )
 
 // A Problem is what is wrong with a tag. What was indexed before is served

@@ -3,9 +3,9 @@ package storetest
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // Installed reports why no PostgreSQL can be started here, nil if one can.
@@ -26,31 +26,29 @@ func (p *Server) Database(tb testing.TB, name string) string {
 // Command runs a statement on the server's own database.
 func (p *Server) Command(statement string) error { return command(p.URL, statement) }
 
-// KillBackend ends the processes that serve the connections of incipit, as the
-// kernel does when memory runs out: by SIGKILL. The server then ends all others
-// and recovers. It returns how many it killed.
+// KillBackend ends a process that serves a connection of incipit, one that is
+// at work if there is one, as the kernel does when memory runs out: by SIGKILL.
+// The server then ends all others and recovers; while it does, KillBackend
+// waits. It returns how many it killed.
 func (p *Server) KillBackend() (int, error) {
 	db, err := sql.Open("pgx", p.URL)
 	if err != nil {
 		return 0, err
 	}
 	defer db.Close()
-	ctx := context.Background()
-	rows, err := db.QueryContext(ctx, `SELECT pid FROM pg_stat_activity WHERE application_name = 'incipit' ORDER BY state = 'idle in transaction' DESC, state = 'active' DESC LIMIT 1`)
-	if err != nil {
-		return 0, err
-	}
-	defer rows.Close()
-	n := 0
-	for rows.Next() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	for {
 		var pid int
-		if err := rows.Scan(&pid); err != nil {
-			return n, err
+		err := db.QueryRowContext(ctx, `
+			SELECT pid FROM pg_stat_activity WHERE application_name = 'incipit'
+			ORDER BY state = 'idle in transaction' DESC, state = 'active' DESC LIMIT 1`).Scan(&pid)
+		if err == nil {
+			err = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return n, err
+		if err == nil || ctx.Err() != nil {
+			return 1, err
 		}
-		n++
+		time.Sleep(20 * time.Millisecond)
 	}
-	return n, rows.Err()
 }

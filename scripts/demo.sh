@@ -17,6 +17,7 @@ started=$SECONDS
 work=$(mktemp -d)
 finish() {
 	local status=$?
+	[[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true
 	[[ $status -eq 0 ]] || echo "demo: stopped with status $status" >&2
 	if [[ ${KEEP:-} == 1 ]]; then
 		echo "The repository is kept: $work/my-prompts"
@@ -221,6 +222,38 @@ note "The shared copy still has the true one, and verify says how to get it:"
 run "git fetch --quiet --force origin tag $ID@1.1.0"
 run "incipit verify"
 expect "each with its tag, commit and digest"
+
+step "Serve many" \
+	"A server indexes the repository, takes over what runs, and keeps it in a database. The same commands talk to it."
+note "\$ incipit serve --dev &"
+incipit serve --dev --listen 127.0.0.1:0 2>../serve.log &
+server=$!
+for ((i = 0; i < 300; i++)); do
+	address=$(sed -n 's/.*msg=listening address=\([^ ]*\).*/\1/p' ../serve.log)
+	[[ -z $address ]] || break
+	kill -0 "$server" 2>/dev/null || { cat ../serve.log && fail "the server ended"; }
+	sleep 0.1
+done
+export INCIPIT_SERVER=$address
+run "incipit list"
+expect "1.0.1"
+run "incipit deploy $ID@1.0.1 --env staging"
+expect "customer-support@1.0.1 is live in staging"
+refused 2 "incipit rollback $ID $LIVE --to 1.0.0"
+expect "a change in production must say why"
+run "incipit resolve $ID --env staging --subject user-7 --explain"
+expect "user-7 gets customer-support@1.0.1 in staging"
+run "incipit bundle --env production --out ../prompts.bundle"
+expect "of production"
+run "incipit audit"
+expect "deploy customer-support 1.0.1"
+run "incipit audit verify"
+expect "each follows on the one before"
+unset INCIPIT_SERVER
+kill "$server"
+wait "$server" || fail "the server did not stop by itself"
+server=""
+rm -r .incipit
 
 step "Where things stand" \
 	"One table, and what could come next."

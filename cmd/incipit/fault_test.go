@@ -65,7 +65,7 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	})
-	h.report(t)
+	h.report(t, "faults.json")
 }
 
 // An outcome is what became of one fault.
@@ -140,7 +140,9 @@ func (h *harness) note(f *fault) {
 	h.outcomes = append(h.outcomes, f.outcome)
 }
 
-func (h *harness) report(t *testing.T) {
+// report prints what became of all faults, and writes it into a file in full
+// mode.
+func (h *harness) report(t *testing.T, file string) {
 	t.Helper()
 	slices.SortFunc(h.outcomes, func(a, b outcome) int { return strings.Compare(a.ID+a.Name, b.ID+b.Name) })
 	survived, all := 0, outcome{}
@@ -149,7 +151,7 @@ func (h *harness) report(t *testing.T) {
 			survived++
 		}
 		all.Runs, all.Hit, all.Acked, all.Lost, all.Dup = all.Runs+o.Runs, all.Hit+o.Hit, all.Acked+o.Acked, all.Lost+o.Lost, all.Dup+o.Dup
-		t.Logf("%s %-55s %4d runs, %4d struck, %4d acknowledged: %s", o.ID, o.Name, o.Runs, o.Hit, o.Acked, o.Outcome)
+		t.Logf("%s %-60s %4d runs, %4d struck, %4d acknowledged, %d lost, %d doubled: %s", o.ID, o.Name, o.Runs, o.Hit, o.Acked, o.Lost, o.Dup, o.Outcome)
 	}
 	summary := fmt.Sprintf("faults survived %d/%d, acknowledged writes lost %d/%d over %d faults that struck, duplicate effects %d",
 		survived, len(h.outcomes), all.Lost, all.Acked, all.Hit, all.Dup)
@@ -161,7 +163,7 @@ func (h *harness) report(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(h.full, "faults.json"), append(data, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(h.full, file), append(data, '\n'), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -104,6 +104,9 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	})
 	if envs, err := store.Environments(ctx); err == nil && len(envs) == 0 { // the first start: there is nothing to serve before
 		if _, err := svc.Sync(ctx); err != nil {
+			if _, gone := os.Stat(f.repo); filepath.IsAbs(f.repo) && gone != nil {
+				return err // a wrong path, and not an outage
+			}
 			log.Warn("Git could not be read; it is tried again", "error", err)
 		}
 	}

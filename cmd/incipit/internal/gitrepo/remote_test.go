@@ -24,7 +24,7 @@ func TestRemotesAreHTTPSOrSSHOrADirectory(t *testing.T) {
 	for _, s := range []string{
 		"https://github.com/team/prompts.git", "https://git.example.com:8443/team/prompts", "https://[2001:db8::1]/p.git",
 		"ssh://git@example.com/team/prompts.git", "ssh://example.com:2222/~ada/prompts", "git@github.com:team/prompts.git", "example.com:prompts.git",
-		t.TempDir(),
+		t.TempDir(), filepath.Join(t.TempDir(), "away-for-now"),
 	} {
 		u, err := ParseRemote(s)
 		if err != nil || u.String() != s {
@@ -43,8 +43,8 @@ func TestOtherRemotesAreRefused(t *testing.T) {
 		"git@-oProxyCommand=id:x", "-oProxyCommand=id@example.com:x", "git@example.com:-x", "git@example.com:", "git@example.com:/-x", "@example.com:x",
 		"https://-x/y", "https:///y", "https://example.com", "https://example.com/", "https://example.com:/x", "https://example.com/a?private_token=hunter2", "https://example.com/a#hunter2",
 		"https://example.com/a%0aHost:x", "https://example.com/a%00b", "https://example.com/a b", "https://example.com/\\x", "https://exa\u202emple.com/a", "https://example.com/a\nb",
+		"relative/path", "./prompts", "../prompts", "prompts", "/dev/null", "C:\\prompts", strings.Repeat("https://example.com/", 60),
 		"https://user:hunter2@example.com/a", "https://hunter2@example.com/a", "ssh://git:hunter2@example.com/a", "git:hunter2@example.com:a",
-		"relative/path", "./prompts", "../prompts", "prompts", filepath.Join(t.TempDir(), "absent"), "/dev/null", "C:\\prompts", strings.Repeat("https://example.com/", 60),
 	} {
 		u, err := ParseRemote(s)
 		if !errors.Is(err, prompt.ErrInvalid) || u != (RemoteURL{}) {

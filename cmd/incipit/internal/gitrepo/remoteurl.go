@@ -22,8 +22,8 @@ type RemoteURL struct {
 const remoteFix = "write https://host/team/prompts.git, git@host:team/prompts.git, or the absolute path of a directory"
 
 // ParseRemote accepts https://host/path, ssh://[user@]host/path, the short form
-// [user@]host:path, and the absolute path of a directory that exists. All
-// other transports of git are refused, since some of them run programs, and so
+// [user@]host:path, and the absolute path of a directory, which may be away for
+// now. All other transports of git are refused, since some of them run programs, and so
 // is a password in the URL, since it would be seen in lists of processes.
 func ParseRemote(s string) (RemoteURL, error) {
 	invalid := func(why string) (RemoteURL, error) {
@@ -39,8 +39,8 @@ func ParseRemote(s string) (RemoteURL, error) {
 	case prompt.Visible(s) != s || strings.ContainsAny(s, "\n\t"):
 		return invalid("it holds characters that cannot be seen")
 	case filepath.IsAbs(s):
-		if fi, err := os.Stat(s); err != nil || !fi.IsDir() {
-			return invalid("there is no such directory")
+		if fi, err := os.Stat(s); err == nil && !fi.IsDir() {
+			return invalid("it is no directory")
 		}
 		return RemoteURL{text: filepath.Clean(s), scheme: "file"}, nil
 	case strings.ContainsFunc(s, notURLChar):

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -68,7 +69,7 @@ func (s *Shared) Revisions(ctx context.Context) (generation int64, byEnvironment
 }
 
 // Patches are the revisions of an environment after one, in order, at most
-// limit of them.
+// limit of them. It reports ErrUnavailable if a backup was restored meanwhile.
 func (s *Shared) Patches(ctx context.Context, env string, after int64, limit int) ([]registry.Patch, error) {
 	generation, err := s.db.Generation(ctx)
 	if err != nil {
@@ -77,6 +78,9 @@ func (s *Shared) Patches(ctx context.Context, env string, after int64, limit int
 	records, err := s.db.Since(ctx, env, after, limit)
 	if err != nil {
 		return nil, err
+	}
+	if now, err := s.db.Generation(ctx); err != nil || now != generation {
+		return nil, errors.Join(err, registry.Errorf(registry.ErrUnavailable, "a backup was restored just now"))
 	}
 	out := make([]registry.Patch, 0, len(records))
 	for _, r := range records {

@@ -77,7 +77,7 @@ func (d *postgres) pool(cfg *pgx.ConnConfig, conns int) *sql.DB {
 	db := stdlib.OpenDB(*cfg)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	db.SetConnMaxIdleTime(5 * time.Minute)
+	db.SetConnMaxIdleTime(30 * time.Second) // a database may allow few, to all who use it
 	db.SetConnMaxLifetime(time.Hour)
 	return db
 }

@@ -9,6 +9,12 @@ mkdir -p results
 {
 	echo "# the command line, on 1,000 prompts x 10 releases"
 	go test -run '^$' -bench '^BenchmarkCLI$' -benchtime "${BENCHTIME:-15x}" -timeout 30m ./cmd/incipit
-	echo "# the light half"
+	echo "# the server: start, what a change costs, how fast it is seen"
+	go test -run '^$' -bench '^BenchmarkServe$' -benchtime 5x -timeout 30m ./cmd/incipit
+	go test -run '^$' -bench . -timeout 30m ./cmd/incipit/internal/server
+	go test -run '^$' -bench . -timeout 30m ./cmd/incipit/internal/sqlstore
+	go test -run '^$' -bench '^BenchmarkIndex$' -benchtime 3x -timeout 30m ./cmd/incipit/internal/source
+	echo "# the SDK, and the light half"
+	go test -run '^$' -bench . -benchmem .
 	go test -run '^$' -bench . -benchmem ./internal/...
 } | tee results/bench.txt

@@ -239,7 +239,7 @@ run "incipit list"
 expect "1.0.1"
 run "incipit deploy $ID@1.0.1 --env staging"
 expect "customer-support@1.0.1 is live in staging"
-refused 2 "incipit rollback $ID $LIVE --to 1.0.0"
+refused 2 "incipit deploy $ID@1.1.0 $LIVE --clear-quarantine"
 expect "a change in production must say why"
 run "incipit resolve $ID --env staging --subject user-7 --explain"
 expect "user-7 gets customer-support@1.0.1 in staging"
@@ -254,6 +254,7 @@ kill "$server"
 wait "$server" || fail "the server did not stop by itself"
 server=""
 rm -r .incipit
+note "Its data is thrown away again: without --mirror it wrote nothing into the repository."
 
 step "Where things stand" \
 	"One table, and what could come next."

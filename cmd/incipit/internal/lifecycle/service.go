@@ -5,7 +5,11 @@ package lifecycle
 
 import (
 	"context"
+	"runtime"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -65,12 +69,7 @@ func (s *Service) Snapshot(ctx context.Context, env string, ids ...prompt.ID) (*
 	}
 	snap := &registry.Snapshot{Environment: env, Generation: now.Generation, Revision: now.Revision, Prompts: make(map[prompt.ID]*registry.Entry)}
 	if len(ids) == 0 {
-		for id, d := range now.Prompts {
-			if snap.Prompts[id], err = s.Entry(ctx, id, d); err != nil {
-				return nil, err
-			}
-		}
-		return snap, nil
+		return snap, s.entries(ctx, snap, now.Prompts)
 	}
 	for _, id := range ids {
 		d, ok := now.Prompts[id]
@@ -82,6 +81,23 @@ func (s *Service) Snapshot(ctx context.Context, env string, ids ...prompt.ID) (*
 		}
 	}
 	return snap, nil
+}
+
+// entries fills in what runs, on all processors: reading a text is work for one.
+func (s *Service) entries(ctx context.Context, snap *registry.Snapshot, running map[prompt.ID]registry.Deployment) error {
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for id, d := range running {
+		g.Go(func() error {
+			e, err := s.Entry(ctx, id, d)
+			mu.Lock()
+			defer mu.Unlock()
+			snap.Prompts[id] = e
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 // runsNothing says why a prompt cannot be had in an environment.
@@ -117,13 +133,9 @@ func (s *Service) Entry(ctx context.Context, id prompt.ID, d registry.Deployment
 // read reads a release, and refuses one whose bytes are not those that were
 // deployed.
 func (s *Service) read(ctx context.Context, id prompt.ID, v prompt.Version, deployed string) (registry.Release, prompt.Draft, error) {
-	r, err := s.Release(ctx, id, v)
-	if err != nil {
-		return r, prompt.Draft{}, err
+	r, draft, err := s.Read(ctx, id, v)
+	if err == nil && deployed != "" && r.Digest != deployed {
+		err = registry.WithFix(registry.Errorf(registry.ErrConflict, "the tag %s was changed after it was deployed", r.Tag), "incipit verify tells more; fetch the tag from where it was released")
 	}
-	if deployed != "" && r.Digest != deployed {
-		return r, prompt.Draft{}, registry.WithFix(registry.Errorf(registry.ErrConflict, "the tag %s was changed after it was deployed", r.Tag), "incipit verify tells more; fetch the tag from where it was released")
-	}
-	draft, err := s.Released(ctx, r)
 	return r, draft, err
 }

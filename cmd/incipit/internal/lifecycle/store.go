@@ -48,6 +48,8 @@ type Catalog interface {
 	Release(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, error)
 	// Releases lists those of a prompt, the newest version last.
 	Releases(ctx context.Context, id prompt.ID) ([]registry.Release, error)
+	// Read is Release and Released at once.
+	Read(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, prompt.Draft, error)
 	// Released reads the prompt of a release, and holds its digest against the
 	// one that was released.
 	Released(ctx context.Context, r registry.Release) (prompt.Draft, error)

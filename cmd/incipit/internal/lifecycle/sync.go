@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -85,21 +87,11 @@ func (s *Shared) sync(ctx context.Context) (added []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	var problems []sqlstore.Problem
-	result, err := ws.IndexEach(ctx, known, func(batch []source.Indexed) error {
-		rows := make([]sqlstore.IndexedRelease, len(batch))
-		for i, r := range batch {
-			rows[i] = sqlstore.IndexedRelease{Release: r.Release, TagObject: r.Object, Draft: r.Draft}
-			added = append(added, r.Tag)
-		}
-		_, more, err := s.db.AddReleases(ctx, rows)
-		problems = append(problems, more...)
-		return err
-	})
+	added, problems, tags, err := s.index(ctx, ws, known)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range result.Problems {
+	for _, p := range tags {
 		problems = append(problems, sqlstore.Problem{Tag: p.Tag, Code: p.Code, Detail: p.Detail})
 	}
 	if err := s.db.SetProblems(ctx, problems); err != nil {
@@ -109,6 +101,44 @@ func (s *Shared) sync(ctx context.Context) (added []string, err error) {
 		s.config.Log.Warn("a tag is not what was released", "tag", p.Tag, "code", p.Code, "detail", p.Detail)
 	}
 	return added, s.adopt(ctx, ws)
+}
+
+// index reads what is new and writes it, both at once: git works while the
+// database does. It returns the tags that were added, what the database refused
+// and what is wrong with tags.
+func (s *Shared) index(ctx context.Context, ws *source.Workspace, known map[string]string) (added []string, refused []sqlstore.Problem, tags []source.TagProblem, err error) {
+	batches := make(chan []source.Indexed, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(batches)
+		result, err := ws.IndexEach(ctx, known, func(batch []source.Indexed) error {
+			select {
+			case batches <- batch:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		})
+		tags = result.Problems
+		return err
+	})
+	g.Go(func() error {
+		for batch := range batches {
+			rows := make([]sqlstore.IndexedRelease, len(batch))
+			for i, r := range batch {
+				rows[i] = sqlstore.IndexedRelease{Release: r.Release, TagObject: r.Object, Draft: r.Draft}
+				added = append(added, r.Tag)
+			}
+			_, more, err := s.db.AddReleases(ctx, rows)
+			refused = append(refused, more...)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	err = g.Wait()
+	return added, refused, tags, err
 }
 
 // adopt takes in, the first time, what incipit.yaml says of environments and

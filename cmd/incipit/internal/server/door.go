@@ -228,8 +228,11 @@ func (s *Server) finish(w *answer, r *http.Request, start time.Time) {
 	}
 	s.metrics.answered(route, w.status, took)
 	level := slog.LevelInfo
-	if w.status >= http.StatusInternalServerError {
+	switch {
+	case w.status >= http.StatusInternalServerError:
 		level = slog.LevelError
+	case w.status < http.StatusBadRequest && w.route != nil && w.route.frequent:
+		level = slog.LevelDebug // thousands a second, which the metrics count
 	}
 	if w.hidden == nil && !s.log.Enabled(r.Context(), level) {
 		return

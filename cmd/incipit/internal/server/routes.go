@@ -19,6 +19,7 @@ type route struct {
 	policy       policy
 	endpoint     endpoint
 	about        string
+	frequent     bool // asked all the time: what went well is for the debug log
 }
 
 // everyRoute is the map of the server: there are no others.
@@ -32,59 +33,59 @@ func (s *Server) everyRoute() []route {
 		read, deploy, admin = registry.MayRead, registry.MayDeploy, registry.MayAdmin
 	)
 	rs := []route{
-		{get, "/v1/me", "me", may(signedIn), typed(s.me), "Who asks, and what they may do"},
-		{del, "/v1/me", "end-session", may(signedIn), typed(s.endSession), "End the session of the person who asks"},
+		{get, "/v1/me", "me", may(signedIn), typed(s.me), "Who asks, and what they may do", false},
+		{del, "/v1/me", "end-session", may(signedIn), typed(s.endSession), "End the session of the person who asks", false},
 
-		{get, "/v1/prompts", "list-prompts", may(somewhere, read), typed(s.prompts), "The prompts, and what runs of them where"},
-		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last"},
-		{get, aPrompt + "/releases/{version}", "get-release", may(ofPrompt, read), typed(s.release), "A release and what it holds"},
-		{get, aPrompt + "/history", "history", may(ofPrompt, read), typed(s.history), "What was done to a prompt, by environment, the oldest first"},
+		{get, "/v1/prompts", "list-prompts", may(somewhere, read), typed(s.prompts), "The prompts, and what runs of them where", false},
+		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last", false},
+		{get, aPrompt + "/releases/{version}", "get-release", may(ofPrompt, read), typed(s.release), "A release and what it holds", false},
+		{get, aPrompt + "/history", "history", may(ofPrompt, read), typed(s.history), "What was done to a prompt, by environment, the oldest first", false},
 
-		{get, "/v1/environments", "list-environments", may(somewhere, read), typed(s.environments), "The environments in their order, and their rules"},
-		{put, anEnvironment, "set-environment", may(wholly, admin), typed(s.setEnvironment), "Add an environment, or change its rules"},
-		{get, anEnvironment + "/snapshot", "snapshot", may(environment, maySee()...), plain(s.snapshot, describeSnapshot), "What an environment runs, as far as the caller may see it"},
-		{get, anEnvironment + "/stream", "stream", may(environment, maySee()...), plain(s.stream, describeStream), "What an environment runs, and each change of it, as server-sent events"},
-		{post, anEnvironment + "/resolve", "resolve", may(environment, registry.MayResolve), plain(s.resolve, describeResolve), "A prompt, rendered for a subject"},
+		{get, "/v1/environments", "list-environments", may(somewhere, read), typed(s.environments), "The environments in their order, and their rules", false},
+		{put, anEnvironment, "set-environment", may(wholly, admin), typed(s.setEnvironment), "Add an environment, or change its rules", false},
+		{get, anEnvironment + "/snapshot", "snapshot", may(environment, maySee()...), plain(s.snapshot, describeSnapshot), "What an environment runs, as far as the caller may see it", false},
+		{get, anEnvironment + "/stream", "stream", may(environment, maySee()...), plain(s.stream, describeStream), "What an environment runs, and each change of it, as server-sent events", false},
+		{post, anEnvironment + "/resolve", "resolve", may(environment, registry.MayResolve), plain(s.resolve, describeResolve), "A prompt, rendered for a subject", true},
 
-		{post, place + "plan", "plan", may(inPath, read, deploy), typed(s.plan), "What a change would do, and what stands in its way"},
-		{post, place + "deploy", "deploy", may(inPath, deploy), typed(s.change(registry.Deploy)), "Put a release into an environment, at once or behind a rollout"},
-		{post, place + "shift", "shift", may(inPath, deploy), typed(s.change(registry.Shift)), "Change the candidate's share of an open rollout"},
-		{post, place + "promote", "promote", may(inPath, deploy), typed(s.change(registry.Promote)), "Make the candidate the stable release"},
-		{post, place + "rollback", "rollback", may(inPath, deploy), typed(s.change(registry.Rollback)), "Bring an earlier release back, for everybody, at once"},
-		{post, place + "retire", "retire", may(inPath, deploy), typed(s.change(registry.Retire)), "Take a prompt out of an environment"},
+		{post, place + "plan", "plan", may(inPath, read, deploy), typed(s.plan), "What a change would do, and what stands in its way", false},
+		{post, place + "deploy", "deploy", may(inPath, deploy), typed(s.change(registry.Deploy)), "Put a release into an environment, at once or behind a rollout", false},
+		{post, place + "shift", "shift", may(inPath, deploy), typed(s.change(registry.Shift)), "Change the candidate's share of an open rollout", false},
+		{post, place + "promote", "promote", may(inPath, deploy), typed(s.change(registry.Promote)), "Make the candidate the stable release", false},
+		{post, place + "rollback", "rollback", may(inPath, deploy), typed(s.change(registry.Rollback)), "Bring an earlier release back, for everybody, at once", false},
+		{post, place + "retire", "retire", may(inPath, deploy), typed(s.change(registry.Retire)), "Take a prompt out of an environment", false},
 
-		{get, "/v1/registry", "export", may(everywhere, read), plain(s.export, describeExport), "The registry in the shape of registry.json"},
-		{post, "/v1/registry", "import", may(everywhere, deploy), upTo(maxImport, typed(s.importFile)), "Take in what a registry.json says"},
-		{get, "/v1/sync", "sync-status", may(somewhere, read), typed(s.syncStatus), "What the last reading of the Git repository came to"},
-		{post, "/v1/sync", "sync", may(somewhere, registry.MaySync), typed(s.sync), "Read the Git repository now"},
+		{get, "/v1/registry", "export", may(everywhere, read), plain(s.export, describeExport), "The registry in the shape of registry.json", false},
+		{post, "/v1/registry", "import", may(everywhere, deploy), upTo(maxImport, typed(s.importFile)), "Take in what a registry.json says", false},
+		{get, "/v1/sync", "sync-status", may(somewhere, read), typed(s.syncStatus), "What the last reading of the Git repository came to", false},
+		{post, "/v1/sync", "sync", may(somewhere, registry.MaySync), typed(s.sync), "Read the Git repository now", false},
 
-		{get, "/v1/approvals", "list-approvals", may(somewhere, read), typed(s.approvals), "The open approvals of an environment"},
-		{post, "/v1/approvals", "approve", may(somewhere, registry.MayApprove), typed(s.approve), "Approve that a release may be deployed"},
-		{get, "/v1/evidence", "list-evidence", may(somewhere, read), typed(s.evidence), "What is known of the digests of a prompt"},
-		{post, "/v1/evidence", "file-evidence", may(somewhere, registry.MayEvidence), typed(s.fileEvidence), "File what a report says about a digest"},
+		{get, "/v1/approvals", "list-approvals", may(somewhere, read), typed(s.approvals), "The open approvals of an environment", false},
+		{post, "/v1/approvals", "approve", may(somewhere, registry.MayApprove), typed(s.approve), "Approve that a release may be deployed", false},
+		{get, "/v1/evidence", "list-evidence", may(somewhere, read), typed(s.evidence), "What is known of the digests of a prompt", false},
+		{post, "/v1/evidence", "file-evidence", may(somewhere, registry.MayEvidence), typed(s.fileEvidence), "File what a report says about a digest", false},
 
-		{get, "/v1/keys", "list-keys", may(everywhere, admin), typed(s.keys), "The API keys, without their secrets"},
-		{post, "/v1/keys", "create-key", may(everywhere, admin), typed(s.createKey), "Make an API key. Its secret is shown this once"},
-		{del, "/v1/keys/{id}", "revoke-key", may(everywhere, admin), typed(s.revokeKey), "End an API key"},
-		{get, "/v1/people", "list-people", may(everywhere, admin), typed(s.people), "The people who sign in, and what they may do"},
-		{put, "/v1/people/{mail}", "set-person", may(everywhere, admin), typed(s.setPerson), "Say what a person may do"},
-		{get, "/v1/audit", "audit", may(somewhere, registry.MayAudit), typed(s.audit), "Who did what, the oldest first"},
-		{get, "/v1/audit/verify", "verify-audit", may(everywhere, registry.MayAudit), typed(s.verifyAudit), "Whether the audit log is what was written"},
+		{get, "/v1/keys", "list-keys", may(everywhere, admin), typed(s.keys), "The API keys, without their secrets", false},
+		{post, "/v1/keys", "create-key", may(everywhere, admin), typed(s.createKey), "Make an API key. Its secret is shown this once", false},
+		{del, "/v1/keys/{id}", "revoke-key", may(everywhere, admin), typed(s.revokeKey), "End an API key", false},
+		{get, "/v1/people", "list-people", may(everywhere, admin), typed(s.people), "The people who sign in, and what they may do", false},
+		{put, "/v1/people/{mail}", "set-person", may(everywhere, admin), typed(s.setPerson), "Say what a person may do", false},
+		{get, "/v1/audit", "audit", may(somewhere, registry.MayAudit), typed(s.audit), "Who did what, the oldest first", false},
+		{get, "/v1/audit/verify", "verify-audit", may(everywhere, registry.MayAudit), typed(s.verifyAudit), "Whether the audit log is what was written", false},
 
-		{post, "/v1/hooks/git/{kind}", "git-hook", open("the request is signed with the secret of the webhook"), plain(s.hook, describeHook), "The host of the repository tells of a push"},
-		{get, "/healthz", "healthz", open("tells only that the process answers"), plain(s.healthz, describeHealth), "The process answers"},
-		{get, "/readyz", "readyz", open("tells only whether the server is ready"), plain(s.readyz, describeHealth), "What runs is loaded, and the database takes writes"},
-		{get, "/metrics", "metrics", may(somewhere, read), plain(s.metrics.serve, describeText), "Figures for Prometheus"},
-		{get, "/openapi.json", "openapi", open("is the same for everybody"), plain(s.document, describeExport), "This document"},
+		{post, "/v1/hooks/git/{kind}", "git-hook", open("the request is signed with the secret of the webhook"), plain(s.hook, describeHook), "The host of the repository tells of a push", false},
+		{get, "/healthz", "healthz", open("tells only that the process answers"), plain(s.healthz, describeHealth), "The process answers", true},
+		{get, "/readyz", "readyz", open("tells only whether the server is ready"), plain(s.readyz, describeHealth), "What runs is loaded, and the database takes writes", true},
+		{get, "/metrics", "metrics", may(somewhere, read), plain(s.metrics.serve, describeText), "Figures for Prometheus", true},
+		{get, "/openapi.json", "openapi", open("is the same for everybody"), plain(s.document, describeExport), "This document", false},
 	}
 	if in := s.config.SignIn; in != nil {
 		who := open("is how one says who one is")
 		rs = append(rs,
-			route{get, auth.LoginPath, "login", who, outside(in.Login), "Sign in at the issuer"},
-			route{get, auth.CallbackPath, "login-callback", who, outside(in.Callback), "Come back from the issuer"},
-			route{post, auth.TokenPath, "login-token", who, outside(in.Token), "The command line takes over a sign-in"},
-			route{post, auth.KeyPath, "login-key", who, outside(in.Key), "Sign in with a key"},
-			route{post, auth.LogoutPath, "logout", who, outside(in.Logout), "Sign out"},
+			route{get, auth.LoginPath, "login", who, outside(in.Login), "Sign in at the issuer", false},
+			route{get, auth.CallbackPath, "login-callback", who, outside(in.Callback), "Come back from the issuer", false},
+			route{post, auth.TokenPath, "login-token", who, outside(in.Token), "The command line takes over a sign-in", false},
+			route{post, auth.KeyPath, "login-key", who, outside(in.Key), "Sign in with a key", false},
+			route{post, auth.LogoutPath, "logout", who, outside(in.Logout), "Sign out", false},
 		)
 	}
 	return rs

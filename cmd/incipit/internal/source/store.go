@@ -256,6 +256,16 @@ func (s Store) Running(_ context.Context, env string) (registry.Current, error) 
 	return c, nil
 }
 
+// Read is ReleaseOf and Released.
+func (s Store) Read(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, prompt.Draft, error) {
+	r, err := s.ReleaseOf(ctx, id, v)
+	if err != nil {
+		return r, prompt.Draft{}, err
+	}
+	d, err := s.Released(ctx, r)
+	return r, d, err
+}
+
 // Release is ReleaseOf.
 func (s Store) Release(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, error) {
 	return s.ReleaseOf(ctx, id, v)

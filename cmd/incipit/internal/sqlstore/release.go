@@ -93,6 +93,25 @@ func (s *Store) Released(ctx context.Context, r registry.Release) (prompt.Draft,
 	if err != nil {
 		return prompt.Draft{}, err
 	}
+	return s.draft(row, r)
+}
+
+// Read is Release and Released at once.
+func (s *Store) Read(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, prompt.Draft, error) {
+	row, err := s.releaseRow(ctx, id, v)
+	if err != nil {
+		return registry.Release{}, prompt.Draft{}, err
+	}
+	r, err := row.release()
+	if err != nil {
+		return r, prompt.Draft{}, err
+	}
+	d, err := s.draft(row, r)
+	return r, d, err
+}
+
+// draft is the prompt of a row, which must have the digest of r.
+func (s *Store) draft(row releaseRow, r registry.Release) (prompt.Draft, error) {
 	var d prompt.Draft
 	for _, part := range []struct {
 		from string

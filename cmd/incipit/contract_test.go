@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -51,6 +52,7 @@ func TestContract(t *testing.T) {
 //
 //	served ARGS…       serve the workspace from here on, and be its client
 //	stopped            stop that server
+//	named              let incipit.yaml name that server
 //	key FILE           be whoever has the key in FILE
 //	revoke NAME        end the key of that name
 //	ends 4 …           a command ends with this status, soon
@@ -79,6 +81,10 @@ func TestServer(t *testing.T) {
 				mu.Lock()
 				defer mu.Unlock()
 				stops[ts]()
+			},
+			"named": func(ts *testscript.TestScript, _ bool, _ []string) {
+				ts.Check(os.WriteFile(ts.MkAbs("incipit.yaml"), []byte("server: "+ts.Getenv("INCIPIT_SERVER")+"\n"), 0o644))
+				ts.Setenv("INCIPIT_SERVER", "")
 			},
 			"key": func(ts *testscript.TestScript, _ bool, args []string) {
 				ts.Setenv("INCIPIT_KEY", strings.TrimSpace(ts.ReadFile(args[0])))

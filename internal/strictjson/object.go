@@ -23,7 +23,7 @@ func Members(data []byte) ([]Member, error) {
 	if i := invalidUTF8(data); i >= 0 {
 		return nil, Check(data)
 	}
-	var out []Member
+	out := make([]Member, 0, 8)
 	s := scanner{data: data, member: func(m Member) { out = append(out, m) }}
 	s.space()
 	isObject := s.peek() == '{'

@@ -198,6 +198,9 @@ type keys struct {
 // add reports whether key is new.
 func (k *keys) add(key string) bool {
 	if k.long == nil {
+		if k.short == nil {
+			k.short = make([]string, 0, 8)
+		}
 		if slices.Contains(k.short, key) {
 			return false
 		}

@@ -20,13 +20,20 @@ func newOnce() string { return rand.Text() }
 // credentials are the keys of servers that somebody signed in to, by address.
 type credentials map[string]string
 
-// key is what a server is shown: INCIPIT_KEY, else what login kept.
+// key is what a server is shown: INCIPIT_KEY, else what login kept for it. A
+// server that only incipit.yaml names is not shown INCIPIT_KEY: whoever wrote
+// the repository could collect it.
 func (e *env) key(server string) (string, error) {
-	if k := e.getenv("INCIPIT_KEY"); k != "" {
-		return strings.TrimSpace(k), nil
+	k := strings.TrimSpace(e.getenv("INCIPIT_KEY"))
+	if k != "" && e.server != "" {
+		return k, nil
 	}
 	kept, err := e.credentials()
-	return kept[strings.TrimSuffix(server, "/")], err
+	own := kept[strings.TrimSuffix(server, "/")]
+	if err == nil && own == "" && k != "" {
+		err = registry.WithFix(registry.Errorf(registry.ErrForbidden, "INCIPIT_KEY is not sent to %s, which only incipit.yaml names", server), "if you trust that server, set INCIPIT_SERVER to it, or incipit login --with-key")
+	}
+	return own, err
 }
 
 func (e *env) credentialsFile() (string, error) {

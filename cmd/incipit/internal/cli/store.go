@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"net/url"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +26,11 @@ func (f *storeFlags) add(cmd *cobra.Command, e *env) {
 
 // config is the database that the flags name.
 func (f *storeFlags) config(e *env) (sqlstore.Config, error) {
+	if u, err := url.Parse(f.database); err == nil && u.User != nil {
+		if _, has := u.User.Password(); has {
+			return sqlstore.Config{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "everybody on this machine could read the password in --database"), "give the URL in INCIPIT_DATABASE instead")
+		}
+	}
 	c := sqlstore.Config{Dir: f.data, URL: f.database, Now: e.now, Random: rand.Reader}
 	if c.Dir == "" && c.URL == "" {
 		c.URL = e.getenv("INCIPIT_DATABASE")

@@ -47,6 +47,7 @@ func helped(ts *testscript.TestScript, _ bool, _ []string) {
 			if !strings.Contains(line, strings.Join(append([]string{"incipit"}, path...), " ")) {
 				ts.Fatalf("an example of %v is of something else: %s", path, line)
 			}
+			help := helpOf(ts, path, help, line)
 			for _, flag := range regexp.MustCompile(` (--?[a-z][a-z-]*)`).FindAllStringSubmatch(line, -1) {
 				if !regexp.MustCompile(`(?m)^ .*` + regexp.QuoteMeta(flag[1]) + `\b`).MatchString(strings.Replace(help, line, "", 1)) {
 					ts.Fatalf("an example of %v has no flag %s: %s", path, flag[1], line)
@@ -65,6 +66,22 @@ func helped(ts *testscript.TestScript, _ bool, _ []string) {
 		}
 	}
 	walk(nil)
+}
+
+// helpOf is the help of the command that an example runs, which may lie below
+// the one at path, whose help is given.
+func helpOf(ts *testscript.TestScript, path []string, help, example string) string {
+	_, rest, _ := strings.Cut(example, strings.Join(append([]string{"incipit"}, path...), " "))
+	path = slices.Clone(path)
+	for _, word := range strings.Fields(rest) {
+		if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" || !regexp.MustCompile(`(?m)^  `+word+` +[A-Z]`).MatchString(help) {
+			break
+		}
+		path = append(path, word)
+		ts.Check(ts.Exec("incipit", append(slices.Clone(path), "--help")...))
+		help = ts.ReadFile("stdout")
+	}
+	return help
 }
 
 // onTerminal runs a command with a terminal for all its streams, types the

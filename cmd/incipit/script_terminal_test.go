@@ -73,7 +73,7 @@ func helped(ts *testscript.TestScript, _ bool, _ []string) {
 func helpOf(ts *testscript.TestScript, path []string, help, example string) string {
 	_, rest, _ := strings.Cut(example, strings.Join(append([]string{"incipit"}, path...), " "))
 	path = slices.Clone(path)
-	for _, word := range strings.Fields(rest) {
+	for word := range strings.FieldsSeq(rest) {
 		if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz") != "" || !regexp.MustCompile(`(?m)^  `+word+` +[A-Z]`).MatchString(help) {
 			break
 		}

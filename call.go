@@ -2,18 +2,20 @@ package incipit
 
 import (
 	"maps"
-	"sync"
 	"time"
 
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // A Call is one model call. Prompt.Call fills in the first part; Latency and
-// Outcome are needed too. What is left at zero was not measured.
+// Outcome are needed too. What is left at zero was not measured, except that
+// one count of tokens makes measurements of the other two, and Free one of the
+// cost.
 type Call struct {
-	ID          string // Client.Record makes one up if it is empty
+	ID          string // a UUIDv7; Client.Record makes one up if it is empty. An id counts once
 	Prompt      string
-	Version     string
+	Version     string // or the digest
 	Environment string
 	Arm         string
 	Rollout     string
@@ -24,24 +26,30 @@ type Call struct {
 	StartedAt    time.Time // if it is zero, Latency before now
 	Latency      time.Duration
 	FirstToken   time.Duration // from the start until the first token came
-	Outcome      string        //nolint:misspell // ok, error or cancelled, as on the wire
+	Outcome      string        // ok, error or cancelled
 	ErrorClass   string        // provider, prompt or timeout
 	FinishReason string
 	ResponseID   string // the provider's
-	InputTokens  int64
+	InputTokens  int64  // cached ones included
 	OutputTokens int64
 	CachedTokens int64
 	CostUSD      float64
+	Free         bool    // CostUSD is 0 because it cost nothing
 	Satisfaction float64 // from 1 to 5
 	Tags         map[string]string
-	Input        string // kept only where the server is told to
+	Input        string // content: sent only with Options.Redact, kept only where the server is told to
 	Output       string
+
+	variables string // Input as Prompt.Call made it
 }
 
-// Record notes a model call. It never waits: the call is put in a queue, and
-// where the queue is full the oldest is dropped and counted.
+// Record notes a model call. It never waits: the call is put in a queue, which
+// is brought to the server within seconds. Where the queue is full, with
+// 10,000 calls or 16 MiB, the oldest is dropped and counted. A call that the
+// server refuses is counted too, and the log says why: see Status.
 //
-// Nothing delivers the queue yet. Close says how many calls that were.
+// A client without Options.Server has nowhere to bring calls: it counts them
+// as dropped, and that is all.
 func (c *Client) Record(call Call) {
 	if call.ID == "" {
 		call.ID = registry.NewCallID(c.clock.now(), c.clock.random())
@@ -52,58 +60,11 @@ func (c *Client) Record(call Call) {
 	if call.Environment == "" {
 		call.Environment = c.view.Load().snapshot.Environment
 	}
+	if !c.content {
+		call.Input, call.Output, call.variables = "", "", ""
+	}
 	call.Tags = maps.Clone(call.Tags)
-	c.calls.put(call)
-}
-
-// A queue holds calls that are to be delivered, the oldest first. It is
-// bounded in number and in bytes.
-type queue struct {
-	mu       sync.Mutex
-	calls    []Call // from head on
-	head     int
-	bytes    int
-	dropped  int64
-	closed   bool
-	maxCalls int
-	maxBytes int
-}
-
-func (q *queue) put(c Call) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if n := c.size(); q.closed || n > q.maxBytes {
-		q.dropped++
-		return
-	} else if q.bytes += n; len(q.calls) == cap(q.calls) && q.head > len(q.calls)/2 {
-		rest := copy(q.calls, q.calls[q.head:])
-		clear(q.calls[rest:])
-		q.calls, q.head = q.calls[:rest], 0
-	}
-	q.calls = append(q.calls, c)
-	for len(q.calls)-q.head > q.maxCalls || q.bytes > q.maxBytes {
-		q.bytes -= q.calls[q.head].size()
-		q.calls[q.head] = Call{} // so that its texts can go
-		q.head++
-		q.dropped++
-	}
-}
-
-// close ends the queue, and answers how many calls were not delivered.
-func (q *queue) close() int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.closed = true
-	q.dropped += int64(len(q.calls) - q.head)
-	q.calls, q.head, q.bytes = nil, 0, 0
-	return q.dropped
-}
-
-// lost is how many calls were dropped so far.
-func (q *queue) lost() int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.dropped
+	c.calls.put(&call)
 }
 
 // size is about how many bytes a call holds.
@@ -120,3 +81,31 @@ func (c *Call) size() int {
 	}
 	return n
 }
+
+// wire is the call as the server takes it, without its content.
+func (c *Call) wire() registry.WireCall {
+	w := registry.WireCall{
+		ID: c.ID, Prompt: prompt.ID(c.Prompt), Version: c.Version, Environment: c.Environment, Arm: c.Arm, Rollout: c.Rollout, Subject: c.Subject,
+		StartedAt: c.StartedAt.UTC(), LatencyMS: milliseconds(c.Latency),
+		Outcome: registry.Outcome(c.Outcome), ErrorClass: registry.ErrorClass(c.ErrorClass),
+		FinishReason: c.FinishReason, Model: c.Model, ResponseID: c.ResponseID, Tags: c.Tags,
+	}
+	if c.Share != 0 || c.Rollout != "" {
+		w.Share = &c.Share
+	}
+	if c.FirstToken != 0 {
+		w.FirstTokenMS = new(milliseconds(c.FirstToken))
+	}
+	if c.InputTokens != 0 || c.OutputTokens != 0 || c.CachedTokens != 0 {
+		w.InputTokens, w.OutputTokens, w.CachedTokens = &c.InputTokens, &c.OutputTokens, &c.CachedTokens
+	}
+	if c.CostUSD != 0 || c.Free {
+		w.CostUSD = &c.CostUSD
+	}
+	if c.Satisfaction != 0 {
+		w.Satisfaction = &c.Satisfaction
+	}
+	return w
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

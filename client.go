@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,14 +20,19 @@ type Client struct {
 	bundle    *view                // nil: none
 	bundled   time.Duration        // when the bundle was made, on the clock
 	overrides map[string]Prompt
-	calls     queue
-	clock     clock
+	calls     *queue
+	content   bool    // there is an Options.Redact: calls may be sent with their content
+	remote    *remote // nil without a server
+	tuning
 
 	started atomic.Bool // New has returned with what was saved
 	ignored atomic.Int64
 	trouble atomic.Pointer[error]
-	stop    context.CancelFunc
-	done    chan struct{} // closed when nothing of the client runs any more
+	stop    context.CancelFunc // ends the following, and begins the last deliveries
+	abort   context.CancelFunc // ends those
+	done    chan struct{}      // closed when nothing of the client runs any more
+
+	undelivered atomic.Pointer[error]
 }
 
 // New makes a client. It returns as soon as the server has said what runs, and
@@ -43,10 +49,11 @@ func open(ctx context.Context, o Options, t tuning) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{
-		overrides: maps.Clone(o.Overrides), clock: t.clock,
-		calls: queue{maxCalls: t.maxCalls, maxBytes: t.maxQueue},
-		stop:  func() {}, done: make(chan struct{}),
+		overrides: maps.Clone(o.Overrides), tuning: t,
+		calls: newQueue(t), content: o.Redact != nil,
+		stop: func() {}, abort: func() {}, done: make(chan struct{}),
 	}
+	c.calls.closed = o.Server == ""
 	c.view.Store(newView("", o.Environment))
 	bundledAt, err := c.unpack(&o)
 	if err != nil {
@@ -120,9 +127,18 @@ func (c *Client) openServer(ctx context.Context, o Options, t tuning, bundledAt 
 	}
 	first := f.first
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c.stop = stop
+	delivering, abort := context.WithCancel(context.WithoutCancel(ctx))
+	c.remote, c.stop, c.abort = remote, stop, abort
+	d := &deliverer{
+		tuning: t, client: c, queue: c.calls, remote: remote, border: border{redact: o.Redact}, log: o.Logger, closing: following.Done(),
+	}
 	go func() {
 		defer close(c.done)
+		defer remote.close()
+		defer abort()
+		var delivery sync.WaitGroup
+		defer delivery.Wait()
+		delivery.Go(func() { d.run(delivering) })
 		f.run(following)
 	}()
 	timeout := time.NewTimer(o.StartTimeout)
@@ -173,12 +189,22 @@ func newer(a, b *view) bool {
 	return a.snapshot.Generation == b.snapshot.Generation && a.snapshot.Revision > b.snapshot.Revision
 }
 
-// Close ends what runs in the background, writes the copy on disk, and returns
-// when that is done, at the latest when ctx is. Its error says how many
-// recorded calls were not delivered. A second Close says the same.
+// Close delivers what was recorded, ends what runs in the background, writes
+// the copy on disk, and returns when that is done, at the latest when ctx is: a
+// ctx without a deadline is given 30 seconds for the deliveries. Its error says
+// how many recorded calls were not delivered, in the life of the client. A
+// second Close says the same.
 func (c *Client) Close(ctx context.Context) error {
 	c.stop()
+	flush := time.NewTimer(c.flushTime(ctx))
+	defer flush.Stop()
 	var err error
+	select {
+	case <-c.done:
+	case <-flush.C:
+	case <-ctx.Done():
+	}
+	c.abort()
 	select {
 	case <-c.done:
 	case <-ctx.Done():
@@ -188,10 +214,21 @@ func (c *Client) Close(ctx context.Context) error {
 			err = unavailable("the connection to the server did not end in time")
 		}
 	}
-	if n := c.calls.close(); n > 0 {
-		err = errors.Join(err, unavailable("%d recorded calls were not delivered", n))
+	if n := c.calls.close(); n > 0 && c.remote != nil {
+		err = errors.Join(err, unavailable("recorded calls that were not delivered: %d", n))
 	}
 	return err
+}
+
+// flushTime is how long the last deliveries may take: a little less than there
+// is, so that the connections end in time, too.
+func (c *Client) flushTime(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return c.flushLimit
+	}
+	left := deadline.Sub(c.clock.now())
+	return left - min(left/10, 100*time.Millisecond)
 }
 
 // Age is how long ago the server last stood by what is served: it is heard
@@ -217,8 +254,14 @@ type Status struct {
 	Prompts     int
 	Age         time.Duration
 	Ignored     int64 // updates and releases from the server that were refused
-	Dropped     int64 // recorded calls that were dropped
 	Err         error // why the server is not followed right now; nil if it is
+
+	// Each recorded call is counted in one of these.
+	Queued      int64 // or under way
+	Delivered   int64
+	Rejected    int64 // the server, or JSON, would not have it
+	Dropped     int64 // there was no room, no server, or no time
+	DeliveryErr error // why calls are not delivered right now; nil if they are
 }
 
 // Status tells how the client fares.
@@ -226,8 +269,11 @@ func (c *Client) Status() Status {
 	v := c.view.Load()
 	s := Status{
 		Environment: v.snapshot.Environment, Generation: v.snapshot.Generation, Revision: v.snapshot.Revision, Source: v.source,
-		Age: c.Age(), Ignored: c.ignored.Load(), Dropped: c.calls.lost(),
+		Age: c.Age(), Ignored: c.ignored.Load(),
 	}
+	var settled settled
+	settled, s.Queued = c.calls.counts()
+	s.Delivered, s.Rejected, s.Dropped = settled.delivered, settled.rejected, settled.dropped
 	for _, e := range v.snapshot.Prompts {
 		if !e.Removed {
 			s.Prompts++
@@ -235,6 +281,9 @@ func (c *Client) Status() Status {
 	}
 	if p := c.trouble.Load(); p != nil {
 		s.Err = *p
+	}
+	if p := c.undelivered.Load(); p != nil {
+		s.DeliveryErr = *p
 	}
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -276,47 +277,6 @@ func TestTheHookIsToldOfChangesAndMayPanic(t *testing.T) {
 	})
 }
 
-func TestRecordIsBoundedAndCounted(t *testing.T) {
-	c := connectForRecord(t)
-	for i := range 25 {
-		c.Record(Call{Prompt: "support", Version: "1.0.0", Latency: time.Second, Outcome: "ok", ResponseID: fmt.Sprint(i)})
-	}
-	if got := c.Status().Dropped; got != 15 {
-		t.Errorf("%d of 25 calls were dropped by a queue for 10", got)
-	}
-	kept := c.calls.calls[c.calls.head:]
-	if len(kept) != 10 || kept[0].ResponseID != "15" || kept[9].ResponseID != "24" {
-		t.Errorf("the queue holds %d calls, not the newest 10", len(kept))
-	}
-	if k := kept[0]; len(k.ID) != 36 || k.Environment != "production" || k.StartedAt.IsZero() {
-		t.Errorf("what Record can know is missing: %+v", k)
-	}
-	c.Record(Call{Output: strings.Repeat("x", 1<<20)}) // larger than the queue
-	c.Record(Call{Output: strings.Repeat("x", 60_000), Tags: map[string]string{"a": "b"}})
-	if c.calls.bytes > 64<<10 {
-		t.Errorf("the queue holds %d bytes", c.calls.bytes)
-	}
-	err := c.Close(t.Context())
-	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "27 recorded calls were not delivered") {
-		t.Errorf("Close says %v", err)
-	}
-	c.Record(Call{})
-	if err := c.Close(t.Context()); err == nil || !strings.Contains(err.Error(), "28 recorded calls") {
-		t.Errorf("a second Close says %v", err)
-	}
-}
-
-func connectForRecord(t *testing.T) *Client {
-	t.Helper()
-	tun := defaultTuning()
-	tun.maxCalls, tun.maxQueue = 10, 64<<10
-	c, err := open(t.Context(), bundled(t, map[prompt.ID]*registry.Entry{}), tun)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // A deafTransport does not heed its context until it is told to.
 type deafTransport struct{ hear chan struct{} }
 
@@ -342,7 +302,7 @@ func TestCloseReturnsByItsDeadline(t *testing.T) {
 		if took := time.Since(start); took != 3*time.Second {
 			t.Errorf("Close took %v with a deadline of 3 s", took)
 		}
-		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "1 recorded calls") || !strings.Contains(err.Error(), "did not end in time") {
+		if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "not delivered: 1") || !strings.Contains(err.Error(), "did not end in time") {
 			t.Errorf("Close says %v", err)
 		}
 		close(deaf.hear)
@@ -374,9 +334,15 @@ func TestAfterCloseTheLastKnownIsServed(t *testing.T) {
 func TestAHundredCallersDuringUpdates(t *testing.T) {
 	s, _ := threeEvents(t)
 	check := &checker{s: s}
-	c := connect(t, s.options(), func(tun *tuning) { tun.seen = check.saw })
+	tun := defaultTuning()
+	tun.seen = check.saw
+	c, err := open(t.Context(), s.options(), tun)
+	if err != nil {
+		t.Fatal(err)
+	}
 	const updates = 200
 	var callers sync.WaitGroup
+	var recorded atomic.Int64
 	stop := make(chan struct{})
 	for i := range 100 {
 		callers.Go(func() {
@@ -399,6 +365,7 @@ func TestAHundredCallersDuringUpdates(t *testing.T) {
 				}
 				last = p.Revision
 				c.Record(p.Call())
+				recorded.Add(1)
 				_, _ = c.Age(), c.Status()
 			}
 		})
@@ -414,6 +381,9 @@ func TestAHundredCallersDuringUpdates(t *testing.T) {
 	close(stop)
 	callers.Wait()
 	check.newest(c, "after the updates")
-	_ = c.calls.close() // what was recorded is delivered by nobody yet
-	c.calls.dropped = 0
+	_ = c.Close(context.Background()) // so many calls at once are more than the queue holds
+	if st := balance(t, c, recorded.Load()); st.Delivered != s.books.taken() || st.Delivered == 0 || st.Queued+st.Rejected != 0 {
+		t.Errorf("%d calls were recorded, %d came, and the client says %+v", recorded.Load(), s.books.taken(), st)
+	}
+	s.books.check(t)
 }

@@ -39,7 +39,6 @@ type follower struct {
 // the copy on disk is as new as the view.
 func (f *follower) run(ctx context.Context) {
 	f.saveTimer = time.NewTimer(f.saveEvery)
-	defer f.remote.close()
 	defer f.save(true)
 	defer f.saveTimer.Stop()
 	tries, polls := 0, 0

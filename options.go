@@ -15,7 +15,7 @@ import (
 // Overrides is needed; every other field may stay empty.
 type Options struct {
 	Server      string // the server's address, such as https://incipit.example.com
-	Key         string // an API key of it that may resolve
+	Key         string // an API key of it that may resolve, and record
 	Environment string // whose releases are served; with Dir, "" serves the files as they are
 	Dir         string // instead of Server: a working tree that holds prompts/; it is read again when it changes
 
@@ -25,6 +25,12 @@ type Options struct {
 	StartTimeout time.Duration // how long New may wait for the server; 0 is 2 s
 	HTTPClient   *http.Client  // its transport is used; the zero one knows the proxy of the environment
 	Logger       *slog.Logger  // nil is slog.Default
+
+	// Redact lets Call.Input, Call.Output and the values of variables leave the
+	// program: what it returns is sent, up to 16 KiB of each. nil sends none of
+	// them. It runs in the background, one call at a time; a text that it panics
+	// over is not sent.
+	Redact func(text string) string
 
 	// OnChange is called after what is served has changed, and when something
 	// is wrong, from one goroutine, one call at a time. It should return soon.
@@ -50,8 +56,15 @@ type tuning struct {
 	renewSaved time.Duration // … and at least this often while the server is heard
 	rereadDir  time.Duration
 	maxEvent   int // bytes of an event, and of a snapshot
-	maxCalls   int
-	maxQueue   int // bytes
+
+	maxCalls   int           // recorded ones that wait
+	maxQueue   int           // bytes of them
+	linger     time.Duration // how long the first call of a batch waits for more
+	batchCalls int
+	batchBytes int           // as JSON
+	batchAge   time.Duration // after which a batch that nobody takes is dropped; the server knows for 7 days what it has counted
+	sendLimit  time.Duration // for a batch, and for feedback, with the answer
+	flushLimit time.Duration // of Close with a context that has no deadline
 
 	seen func(*view) // told of every view that came from the server
 }
@@ -73,6 +86,12 @@ func defaultTuning() tuning {
 		maxEvent:   64 << 20,
 		maxCalls:   10_000,
 		maxQueue:   16 << 20,
+		linger:     time.Second,
+		batchCalls: 500,
+		batchBytes: 1 << 20,
+		batchAge:   24 * time.Hour,
+		sendLimit:  30 * time.Second,
+		flushLimit: 30 * time.Second,
 	}
 }
 

@@ -16,6 +16,8 @@ type ending struct {
 	refused bool          // the key is refused
 	ours    bool          // by the registry itself, and not by something before it
 	wait    time.Duration // what Retry-After or a goaway asked for
+
+	hopeless bool // the same would be refused again
 }
 
 // longestWait bounds what a server can ask for: it may err.

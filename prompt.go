@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -56,15 +57,23 @@ type Prompt struct {
 	subject Subject
 	rollout string
 	share   float64
+	values  Vars // with Options.Redact
 }
 
 // Call starts the record of the model call that p is for: what is known of it
-// before it is made.
+// before it is made. With Options.Redact its Input is the values of the
+// variables, as JSON; each of them is redacted before it is sent. A second
+// model call with p needs another id: set Call.ID to "".
 func (p Prompt) Call() Call {
-	return Call{
+	c := Call{
 		ID: p.CallID, Prompt: p.ID, Version: p.Version, Environment: p.Environment, Arm: p.Arm,
 		Rollout: p.rollout, Share: p.share, Subject: string(p.subject), Model: p.Model,
 	}
+	if p.values != nil {
+		c.variables = object(p.values)
+		c.Input = c.variables
+	}
+	return c
 }
 
 // Staleness says what becomes of a prompt that is too old.
@@ -135,11 +144,16 @@ func (c *Client) Prompt(ctx context.Context, id string, subject Subject, vars Va
 	if err != nil {
 		return Prompt{}, registry.Errorf(ErrInvalid, "%s@%s: %v", prompt.Clip(id, 80), r.version, err)
 	}
+	if c.content {
+		vars = maps.Clone(vars) // the caller may go on with it
+	} else {
+		vars = nil
+	}
 	return Prompt{
 		ID: id, Version: r.version, Digest: r.digest, Commit: r.commit,
 		Environment: v.snapshot.Environment, Arm: r.arm, Revision: v.snapshot.Revision, CallID: callID, Source: v.source, Stale: stale,
 		Model: r.model, Messages: messages, Parameters: r.parameters, Tools: r.tools, OutputSchema: r.outputSchema,
-		subject: subject, rollout: r.rollout, share: r.share,
+		subject: subject, rollout: r.rollout, share: r.share, values: vars,
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package incipit
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"io"
@@ -13,10 +14,11 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// A remote is the server, as far as the stream and the snapshot of one
-// environment go.
+// A remote is the server, as far as applications need it: the stream and the
+// snapshot of one environment, and recorded calls.
 type remote struct {
 	http  *http.Client
+	root  *url.URL
 	base  *url.URL // …/v1/environments/{env}
 	key   string
 	clock clock
@@ -24,11 +26,11 @@ type remote struct {
 }
 
 func newRemote(o *Options, c clock) (*remote, error) {
-	base, err := o.address()
+	root, err := o.address()
 	if err != nil {
 		return nil, err
 	}
-	r := &remote{base: base.JoinPath("v1", "environments", url.PathEscape(o.Environment)), key: o.Key, clock: c, http: &http.Client{}}
+	r := &remote{root: root, base: root.JoinPath("v1", "environments", url.PathEscape(o.Environment)), key: o.Key, clock: c, http: &http.Client{}}
 	if o.HTTPClient != nil {
 		*r.http = *o.HTTPClient
 	}
@@ -56,6 +58,53 @@ func (r *remote) get(ctx context.Context, what, kind string, header http.Header)
 	if err != nil {
 		return nil, ending{err: unavailable("%v", err)}
 	}
+	resp, e := r.do(req, kind, header)
+	if e.err != nil || resp.StatusCode == http.StatusNotModified {
+		return resp, e
+	}
+	if resp.StatusCode != http.StatusOK {
+		e := r.refusal(resp, "resolve")
+		_ = resp.Body.Close()
+		return nil, e
+	}
+	if e := r.expect(resp, kind); e.err != nil {
+		_ = resp.Body.Close()
+		return nil, e
+	}
+	return resp, ending{}
+}
+
+// post sends body, and reads the answer into answer. What is not 200 and JSON
+// is an ending; the status is 0 where no answer came.
+func (r *remote) post(ctx context.Context, to *url.URL, header http.Header, body []byte, answer any) (status int, e ending) {
+	const kind = "application/json"
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.String(), bytes.NewReader(body))
+	if err != nil {
+		return 0, ending{err: unavailable("%v", err)}
+	}
+	resp, e := r.do(req, kind, header)
+	if e.err != nil {
+		return 0, e
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return resp.StatusCode, r.refusal(resp, "record")
+	}
+	if e := r.expect(resp, kind); e.err != nil {
+		return http.StatusOK, e
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err == nil {
+		err = json.Unmarshal(data, answer)
+	}
+	if err != nil {
+		return http.StatusOK, ending{err: unavailable("the answer cannot be read: %s", prompt.Clip(err.Error(), 200))}
+	}
+	return http.StatusOK, ending{}
+}
+
+// do sends a request, and shows the key.
+func (r *remote) do(req *http.Request, kind string, header http.Header) (*http.Response, ending) {
 	req.Header = header
 	header.Set("Accept", kind)
 	header.Set("User-Agent", "incipit-go")
@@ -66,24 +115,21 @@ func (r *remote) get(ctx context.Context, what, kind string, header http.Header)
 	if err != nil {
 		return nil, ending{err: unavailable("%s", prompt.Clip(err.Error(), 300))}
 	}
-	if resp.StatusCode == http.StatusNotModified {
-		return resp, ending{}
-	}
-	if resp.StatusCode != http.StatusOK {
-		e := r.refusal(resp)
-		_ = resp.Body.Close()
-		return nil, e
-	}
-	if got, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); got != kind {
-		_ = resp.Body.Close()
-		return nil, ending{err: unavailable("the address answers with %q and not with %s: something that is not Incipit stands there, perhaps a sign-in page",
-			prompt.Clip(resp.Header.Get("Content-Type"), 60), kind)}
-	}
 	return resp, ending{}
 }
 
-// refusal reads an answer that is none.
-func (r *remote) refusal(resp *http.Response) ending {
+// expect reports an answer that is of another kind.
+func (r *remote) expect(resp *http.Response, kind string) ending {
+	if got, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); got != kind {
+		return ending{err: unavailable("the address answers with %q and not with %s: something that is not Incipit stands there, perhaps a sign-in page",
+			prompt.Clip(resp.Header.Get("Content-Type"), 60), kind)}
+	}
+	return ending{}
+}
+
+// refusal reads an answer that is none, to a request that a key needs the
+// permission need for.
+func (r *remote) refusal(resp *http.Response, need string) ending {
 	e := ending{
 		refused: resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden,
 		wait:    retryAfter(resp.Header, r.clock.now()),
@@ -106,7 +152,7 @@ func (r *remote) refusal(resp *http.Response) ending {
 	where := prompt.Clip(r.base.Host, 100)
 	switch {
 	case e.refused:
-		e.err = registry.Errorf(ErrForbidden, "%s refuses the key with status %d%s; give Options.Key a key that may resolve here", where, resp.StatusCode, said)
+		e.err = registry.Errorf(ErrForbidden, "%s refuses the key with status %d%s; give Options.Key a key that may %s here", where, resp.StatusCode, said, need)
 	case resp.StatusCode/100 == 3:
 		e.err = unavailable("%s answers with a redirection to %s; write the final address into Options.Server", where, prompt.Clip(withoutQuery(resp.Header.Get("Location")), 200))
 	default:

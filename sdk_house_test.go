@@ -18,9 +18,9 @@ import (
 // making it longer is a decision.
 func TestTheSDKImportsAShortList(t *testing.T) {
 	allowed := []string{
-		"bufio", "bytes", "context", "crypto/rand", "crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "io", "io/fs",
-		"log/slog", "maps", "math/rand/v2", "mime", "net", "net/http", "net/url", "os", "path", "path/filepath", "reflect", "slices",
-		"strconv", "strings", "sync", "sync/atomic", "syscall", "time",
+		"bufio", "bytes", "cmp", "compress/gzip", "context", "crypto/rand", "crypto/sha256", "encoding/hex", "encoding/json", "errors", "fmt", "io", "io/fs",
+		"log/slog", "maps", "math", "math/rand/v2", "mime", "net", "net/http", "net/url", "os", "path", "path/filepath", "reflect", "slices",
+		"strconv", "strings", "sync", "sync/atomic", "syscall", "time", "unicode", "unicode/utf8",
 		module + "/internal/prompt", module + "/internal/registry", module + "/internal/strictjson",
 	}
 	used := make(map[string]bool)

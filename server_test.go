@@ -47,6 +47,7 @@ type fakeServer struct {
 	wrap     func(net.Conn) net.Conn // of the client's end
 	dials    atomic.Int64
 	buffered bool // something between holds the stream back
+	books    books
 }
 
 func newServer(t *testing.T) *fakeServer {
@@ -68,6 +69,8 @@ func (s *fakeServer) up() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/environments/{env}/stream", s.stream)
 	mux.HandleFunc("GET /v1/environments/{env}/snapshot", s.snapshot)
+	mux.Handle("POST /v1/calls", &s.books)
+	mux.Handle("POST /v1/calls/{ref}/feedback", &s.books)
 	s.http = &http.Server{Handler: mux, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go func(h *http.Server, l net.Listener) { _ = h.Serve(l) }(s.http, &pipeListener{conns: s.accept, done: make(chan struct{})})
 }

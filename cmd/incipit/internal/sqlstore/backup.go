@@ -43,7 +43,8 @@ const (
 
 // Backup writes all data into a file, as it is at one moment, while the
 // database is at work. The file has its name only when it is complete, on disk
-// and verified. It holds digests of keys, and no key.
+// and verified. It holds digests of keys, and no key that opens anything; the
+// secret by which subjects are hashed is in it (see Secret).
 func Backup(ctx context.Context, src *Store, file string) (Manifest, error) {
 	if src.schema > src.known {
 		return Manifest{}, registry.WithFix(registry.Errorf(registry.ErrUnavailable, "the database %s has schema %d, and this program knows those up to %d", src.Name(), src.schema, src.known),

@@ -108,6 +108,19 @@ func (s *Store) Tracks(ctx context.Context, id prompt.ID) (map[string]registry.T
 	})
 }
 
+// TracksIn is what was done in an environment, by prompt. It reports
+// ErrNotFound for an unknown environment.
+func (s *Store) TracksIn(ctx context.Context, env string) (map[prompt.ID]registry.Track, error) {
+	return getAll(ctx, s, func(q querier) (map[prompt.ID]registry.Track, error) {
+		if _, _, err := environment(ctx, q, env); err != nil {
+			return nil, err
+		}
+		out := make(map[prompt.ID]registry.Track)
+		return out, deployments(ctx, q, func(_ string, r registry.Record) { out[r.Prompt] = append(out[r.Prompt], r.Deployment) },
+			`WHERE d.environment = $1 ORDER BY d.prompt, d.seq`, env)
+	})
+}
+
 // last finds the last record of each prompt in each environment, by one step
 // down the primary key for each.
 const last = `JOIN environment e ON e.name = d.environment JOIN prompt p ON p.id = d.prompt

@@ -5,19 +5,12 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
-	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-
-	"github.com/incipit-dev/incipit/internal/prompt"
-	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // migrationLock is the advisory lock under which a database is migrated: the
@@ -45,41 +38,19 @@ func (d *postgres) snapshot() *sql.TxOptions {
 }
 
 func (d *postgres) open(ctx context.Context) (w, r *sql.DB, err error) {
-	cfg, err := pgx.ParseConfig(d.cfg.URL)
-	if err != nil { // it names no password
-		return nil, nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the address of the database is not valid: %v", err), "write postgres://user@host:5432/database")
+	cfg, where, err := postgresConfig(d.cfg.URL)
+	if err != nil {
+		return nil, nil, err
 	}
-	d.where = fmt.Sprintf("%s on %s", cfg.Database, cfg.Host)
-	for name, value := range map[string]string{
-		"application_name":                    "incipit",
-		"jit":                                 "off",   // our statements are short: planning would take longer than running
-		"lock_timeout":                        "10000", // ms, as with SQLite
-		"idle_in_transaction_session_timeout": "60000",
-	} {
-		if _, given := cfg.RuntimeParams[name]; !given {
-			cfg.RuntimeParams[name] = value
-		}
-	}
-	if cfg.ConnectTimeout == 0 {
-		cfg.ConnectTimeout = 5 * time.Second
-	}
+	d.where = where
 	conns := d.cfg.MaxConns
 	if conns == 0 {
 		conns = 10
 	}
 	// Reads have connections of their own: a decision reads releases while its
 	// change holds a connection, and all changes together may hold all of them.
-	w, r = d.pool(cfg, max(2, conns/2)), d.pool(cfg, max(1, conns-conns/2)) // 2: a migration locks with one and works with another
+	w, r = postgresPool(cfg, max(2, conns/2)), postgresPool(cfg, max(1, conns-conns/2)) // 2: a migration locks with one and works with another
 	return w, r, w.PingContext(ctx)
-}
-
-func (d *postgres) pool(cfg *pgx.ConnConfig, conns int) *sql.DB {
-	db := stdlib.OpenDB(*cfg)
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	db.SetConnMaxIdleTime(30 * time.Second) // a database may allow few, to all who use it
-	db.SetConnMaxLifetime(time.Hour)
-	return db
 }
 
 // exclusively holds a lock of a session of its own: it falls if we are killed.

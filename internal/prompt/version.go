@@ -149,6 +149,17 @@ func (b Bump) String() string { return [...]string{"none", "patch", "minor", "ma
 // MarshalText makes a Bump a word in JSON.
 func (b Bump) MarshalText() ([]byte, error) { return []byte(b.String()), nil }
 
+// UnmarshalText reads what MarshalText writes.
+func (b *Bump) UnmarshalText(text []byte) error {
+	for known := NoBump; known <= Major; known++ {
+		if known.String() == string(text) {
+			*b = known
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is %w as a bump", Clip(string(text), 40), ErrInvalid)
+}
+
 // Next is the version that b makes of the stable version v.
 func (v Version) Next(b Bump) Version {
 	switch b {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/quick"
@@ -184,6 +185,15 @@ func TestBumpsAreWords(t *testing.T) {
 	text, err := json.Marshal([]Bump{NoBump, Patch, Minor, Major})
 	if err != nil || string(text) != `["none","patch","minor","major"]` {
 		t.Errorf("got %s, %v", text, err)
+	}
+	var back []Bump
+	if err := json.Unmarshal(text, &back); err != nil || !slices.Equal(back, []Bump{NoBump, Patch, Minor, Major}) {
+		t.Errorf("read back as %v, %v", back, err)
+	}
+	for _, no := range []string{`["huge"]`, `[""]`, `["Patch"]`} {
+		if err := json.Unmarshal([]byte(no), &back); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: %v", no, err)
+		}
 	}
 }
 

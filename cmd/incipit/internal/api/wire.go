@@ -186,6 +186,6 @@ type Goaway struct {
 
 // A Health says how the server is.
 type Health struct {
-	Status string           `json:"status" enum:"ok,not ready"`
+	Status string           `json:"status" enum:"ok,degraded,not ready"`
 	Checks []registry.Check `json:"checks,omitempty"`
 }

@@ -56,7 +56,7 @@ func eachShared(t *testing.T, envs []registry.Environment, f func(t *testing.T, 
 	storetest.EachDatabase(t, func(t *testing.T, d storetest.Database) { f(t, over(t, d, envs)) })
 }
 
-func over(t *testing.T, d storetest.Database, envs []registry.Environment) *rig {
+func over(t testing.TB, d storetest.Database, envs []registry.Environment) *rig {
 	t.Helper()
 	r := replica(t, d, nil)
 	for _, e := range envs {
@@ -75,7 +75,7 @@ func over(t *testing.T, d storetest.Database, envs []registry.Environment) *rig 
 }
 
 // replica is a service over a database that may have others.
-func replica(t *testing.T, d storetest.Database, edit func(*SharedConfig)) *rig {
+func replica(t testing.TB, d storetest.Database, edit func(*SharedConfig)) *rig {
 	t.Helper()
 	db := d.Open(t)
 	c := SharedConfig{Store: db, Now: d.Clock.Now, Random: d.Config.Random, Log: slog.New(slog.DiscardHandler)}

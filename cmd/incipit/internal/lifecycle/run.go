@@ -54,6 +54,16 @@ func (s *Shared) Run(ctx context.Context) error {
 			return time.Hour
 		})
 	})
+	if s.config.Calls != nil {
+		g.Go(func() error {
+			return again(ctx, time.Minute, func() time.Duration {
+				if err := s.config.Calls.Retain(ctx); err != nil && ctx.Err() == nil {
+					s.config.Log.Warn("old calls could not be forgotten", "error", err)
+				}
+				return time.Hour
+			})
+		})
+	}
 	return g.Wait()
 }
 

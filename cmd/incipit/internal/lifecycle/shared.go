@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -27,6 +28,15 @@ type SharedConfig struct {
 	Now       func() time.Time
 	Random    io.Reader
 	Log       *slog.Logger
+
+	Calls        *calllog.Log // nil: no calls are taken
+	KeepContent  bool         // of calls: their input and output
+	KeepSubjects bool         // as they were sent; else a keyed hash is kept alone
+	MaxContent   int          // bytes of an input or an output that are kept; 0 is 16 KiB
+	// KeepCalls is how long Calls keeps them, 0 is 30 days: older ones are refused.
+	KeepCalls time.Duration
+
+	Observe func(registry.Call) // is told of each call that was taken and is new; may be nil
 }
 
 // A Shared service is one that many people and programs use: a Service over a
@@ -35,6 +45,7 @@ type Shared struct {
 	*Service
 	config SharedConfig
 	db     *sqlstore.Store
+	intake *intake
 
 	syncing sync.Mutex // held while Git is read
 	mu      sync.Mutex
@@ -58,7 +69,7 @@ func NewShared(c SharedConfig) *Shared {
 				return p.Detail, nil
 			},
 		}),
-		config: c, db: c.Store,
+		config: c, db: c.Store, intake: newIntake(c.Store, c.Now),
 	}
 }
 

@@ -37,6 +37,10 @@ type Store interface {
 	// ErrNotFound for a prompt that has no release.
 	Tracks(ctx context.Context, id prompt.ID) (map[string]registry.Track, error)
 
+	// TracksIn is what was done in an environment, by prompt. It reports
+	// ErrNotFound for an unknown environment.
+	TracksIn(ctx context.Context, env string) (map[prompt.ID]registry.Track, error)
+
 	// Running is the last record of each prompt in an environment, the retired
 	// ones too.
 	Running(ctx context.Context, env string) (registry.Current, error)

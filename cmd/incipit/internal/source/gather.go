@@ -144,7 +144,7 @@ func (w *Workspace) gatherPaths(ctx context.Context, repo *gitrepo.Repo, p *Rele
 			if c.State == gitrepo.Changed {
 				return dirtyRegistry(c.Path)
 			}
-		case w.belongsToAnother(c.Path, p.Prompt):
+		case w.belongsToAnother(c.Path, p.Prompt), strings.HasSuffix(c.Path, tempSuffix): // or half written, by a process that was killed
 			continue
 		case c.Mode != "" && c.Mode != "100644" && c.Mode != "000000": // 000000 is a deleted file
 			return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s has the mode %s in Git: a prompt's files must be plain files", c.Path, c.Mode),

@@ -212,6 +212,28 @@ func (s Store) Tracks(_ context.Context, id prompt.ID) (map[string]registry.Trac
 	return out, nil
 }
 
+// TracksIn is what was done in an environment, by prompt.
+func (s Store) TracksIn(_ context.Context, env string) (map[prompt.ID]registry.Track, error) {
+	if _, err := s.Config.Environment(env); err != nil {
+		return nil, err
+	}
+	reg, err := s.Registry()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[prompt.ID]registry.Track)
+	for id := range reg.members {
+		e, err := reg.Entry(id)
+		if err != nil {
+			return nil, err
+		}
+		if out[id], err = e.Track(env); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // unknown tells a prompt that is not released from one that does not exist.
 func (s Store) unknown(reg *Registry, id prompt.ID) error {
 	drafts, err := s.IDs()

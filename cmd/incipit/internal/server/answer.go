@@ -250,14 +250,13 @@ func (o *Once) Resolve(ctx huma.Context) []error {
 	if o.Key == "" {
 		return nil
 	}
-	if strings.Trim(o.Key, idChars+":") != "" {
+	if !isOnce(o.Key) {
 		return []error{&huma.ErrorDetail{Location: "header." + api.IdempotencyKey, Message: "letters, digits and . _ - : may stand in it"}}
 	}
 	w := ctx.(*exchange).w //nolint:errcheck // Handle makes no other
 	at := ctx.URL()
-	o.made = registry.Once{Caller: w.caller.Key, Key: o.Key, Hash: hashOf(ctx.Method(), at.EscapedPath(), o.IfMatch, string(w.body))}
-	if o.made.Caller == "" {
-		o.made.Caller = w.caller.Kind + ":" + w.caller.Name
-	}
+	o.made = registry.Once{Caller: sender(w.caller), Key: o.Key, Hash: hashOf(ctx.Method(), at.EscapedPath(), o.IfMatch, string(w.body))}
 	return nil
 }
+
+func isOnce(key string) bool { return len(key) <= maxOnce && strings.Trim(key, idChars+":") == "" }

@@ -32,6 +32,7 @@ const (
 	maxImport     = 16 << 20
 	maxHook       = 8 << 20
 	maxRequestID  = 64
+	maxOnce       = 128 // of a key for what counts once
 )
 
 // An answer is a response on its way out, and what the door knows of the
@@ -43,7 +44,9 @@ type answer struct {
 	caller  registry.Caller
 	request string // its id
 	body    []byte
-	hidden  error // what the log is told, and the client is not
+	hidden  error                                          // what the log is told, and the client is not
+	counted bool                                           // the metrics say enough of it
+	ended   func(route string, status int, request string) // tells the exporter
 }
 
 // Unwrap is for http.ResponseController.
@@ -61,7 +64,7 @@ func (w *answer) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	return w.ResponseWriter.Write(b)
+	return w.ResponseWriter.Write(b) //nolint:gosec // nothing is HTML: each answer tells its type, and nosniff
 }
 
 // json writes a whole body. Its length is told, so that it is not sent in
@@ -95,6 +98,7 @@ func (w *answer) unhurried(now time.Time) {
 func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	start := s.config.Now()
 	w := &answer{ResponseWriter: rw, request: s.requestID(r)}
+	r, w.ended = s.config.Exporter.Request(r)
 	defer s.finish(w, r, start)
 	h := w.Header()
 	h["Content-Security-Policy"], h["X-Content-Type-Options"], h["Cross-Origin-Resource-Policy"] = showNothing, noSniff, sameOrigin
@@ -227,11 +231,12 @@ func (s *Server) finish(w *answer, r *http.Request, start time.Time) {
 		route = w.route.name
 	}
 	s.metrics.answered(route, w.status, took)
+	w.ended(route, w.status, w.request)
 	level := slog.LevelInfo
 	switch {
 	case w.status >= http.StatusInternalServerError:
 		level = slog.LevelError
-	case w.status < http.StatusBadRequest && w.route != nil && w.route.frequent:
+	case w.counted, w.status < http.StatusBadRequest && w.route != nil && w.route.frequent:
 		level = slog.LevelDebug // thousands a second, which the metrics count
 	}
 	if w.hidden == nil && !s.log.Enabled(r.Context(), level) {

@@ -43,6 +43,9 @@ func problemOf(w http.ResponseWriter, err error) *problem {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = registry.WithFix(registry.Errorf(registry.ErrUnavailable, "it took too long"), "try again in a moment")
 	}
+	if _, ok := errors.AsType[*crowdedError](err); ok {
+		status = http.StatusTooManyRequests
+	}
 	a, ok := w.(*answer)
 	if ok {
 		request = a.request
@@ -60,6 +63,9 @@ func problemOf(w http.ResponseWriter, err error) *problem {
 		p.header.Set("Retry-After", "1")
 		if slow, ok := errors.AsType[*auth.TooManyError](err); ok {
 			p.header.Set("Retry-After", strconv.Itoa(slow.RetryAfter()))
+		}
+		if crowd, ok := errors.AsType[*crowdedError](err); ok {
+			p.header.Set("Retry-After", strconv.Itoa(crowd.seconds))
 		}
 	}
 	return p

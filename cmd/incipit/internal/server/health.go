@@ -56,23 +56,36 @@ func (s *Server) healthz(w *answer, _ *http.Request) error {
 	return writeHealth(w, http.StatusOK, api.Health{Status: "ok"})
 }
 
-// readyz is green if what runs is loaded and the database takes writes.
+// readyz is green if what runs is loaded and the database takes writes. Trouble
+// with calls is told, and keeps nobody from being served.
 func (s *Server) readyz(w *answer, _ *http.Request) error {
 	p := s.probed.Load()
 	checks := []registry.Check{
 		{Name: "what runs is loaded", OK: s.loaded.Load(), Fix: "the log says why it is not"},
 		{Name: "the database takes writes", OK: p != nil && p.err == nil, Fix: "the log says why it does not"},
+		{Name: "the log of calls took the last batch", OK: s.callsTrouble() == nil, Fix: "the log of the server says why it did not"},
 	}
 	for i := range checks {
 		if checks[i].OK {
 			checks[i].Fix = ""
 		}
 	}
-	if checks[0].OK && checks[1].OK {
+	switch {
+	case checks[0].OK && checks[1].OK && checks[2].OK:
 		return writeHealth(w, http.StatusOK, api.Health{Status: "ok", Checks: checks})
+	case checks[0].OK && checks[1].OK:
+		return writeHealth(w, http.StatusOK, api.Health{Status: "degraded", Checks: checks})
 	}
 	w.Header().Set("Retry-After", "5")
 	return writeHealth(w, http.StatusServiceUnavailable, api.Health{Status: "not ready", Checks: checks})
+}
+
+// callsTrouble is why the last batch of calls was not kept.
+func (s *Server) callsTrouble() error {
+	if last := s.recorded.Load(); last != nil {
+		return last.err
+	}
+	return nil
 }
 
 func writeHealth(w *answer, status int, h api.Health) error {

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // metrics are the figures of a server, in a registry of its own.
@@ -17,6 +19,14 @@ type metrics struct {
 	sent     sentEvents
 	refused  prometheus.Counter
 	handler  http.Handler
+
+	// Of batches of calls, whatever came of them.
+	rejected   *prometheus.CounterVec
+	duplicates prometheus.Counter
+	crowded    prometheus.Counter
+	failed     prometheus.Counter
+	ignored    prometheus.Counter
+	recording  prometheus.Histogram
 }
 
 type sentEvents struct{ *prometheus.CounterVec }
@@ -32,10 +42,22 @@ func newMetrics(s *Server) *metrics {
 		}, []string{"route"}),
 		sent:    sentEvents{prometheus.NewCounterVec(prometheus.CounterOpts{Name: "incipit_stream_events_total", Help: "Events that streams were sent."}, []string{"event"})},
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "incipit_auth_failures_total", Help: "Requests without a key that opens."}),
+
+		rejected:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "incipit_calls_rejected_total", Help: "Calls that were not taken, each with its reason."}, []string{"code"}),
+		duplicates: prometheus.NewCounter(prometheus.CounterOpts{Name: "incipit_calls_duplicate_total", Help: "Calls that were known already."}),
+		crowded:    prometheus.NewCounter(prometheus.CounterOpts{Name: "incipit_calls_refused_total", Help: "Requests with calls that were sent away, because too many were under way."}),
+		failed:     prometheus.NewCounter(prometheus.CounterOpts{Name: "incipit_calls_failed_total", Help: "Batches of calls that could not be kept; their senders were told to send them again."}),
+		ignored:    prometheus.NewCounter(prometheus.CounterOpts{Name: "incipit_spans_ignored_total", Help: "Spans that tell of no call of a prompt."}),
+		recording: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "incipit_calls_commit_seconds", Help: "How long it took until a batch of calls was on disk, from when it was read.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
+		}),
 	}
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "incipit_streams_open", Help: "Streams that are open."}, func() float64 { return float64(s.streams.count()) })
-	r := prometheus.NewRegistry()
+	r := s.config.Registry
+	r.MustRegister(s.config.Figures.collectors()...)
 	r.MustRegister(m.requests, m.seconds, m.sent, m.refused, open, newGauges(s),
+		m.rejected, m.duplicates, m.crowded, m.failed, m.ignored, m.recording,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 	return m
@@ -45,6 +67,19 @@ func (m *metrics) answered(route string, status int, took time.Duration) {
 	m.requests.WithLabelValues(route, strconv.Itoa(status)).Inc()
 	if route != "stream" {
 		m.seconds.WithLabelValues(route).Observe(took.Seconds())
+	}
+}
+
+// recorded is told what became of a batch of calls.
+func (m *metrics) recorded(in *registry.Intake, took time.Duration, err error) {
+	if err != nil {
+		m.failed.Inc()
+		return
+	}
+	m.recording.Observe(took.Seconds())
+	m.duplicates.Add(float64(in.Duplicates))
+	for _, r := range in.Rejected {
+		m.rejected.WithLabelValues(r.Code).Inc()
 	}
 }
 
@@ -59,6 +94,7 @@ type gauges struct {
 	s *Server
 
 	revision, generation, writable, loaded, synced, problems, backlog *prometheus.Desc
+	callsWritable, underWay, underWayBytes                            *prometheus.Desc
 }
 
 func newGauges(s *Server) *gauges {
@@ -74,12 +110,16 @@ func newGauges(s *Server) *gauges {
 		synced:     gauge("sync_age_seconds", "Time since Git was last read."),
 		problems:   gauge("sync_problems", "Tags that are not what was released."),
 		backlog:    gauge("mirror_backlog", "Changes that registry.json in Git does not have yet."),
+
+		callsWritable: gauge("calls_writable", "1 if the last batch of calls was kept."),
+		underWay:      gauge("calls_requests_under_way", "Requests with calls that are read or written now."),
+		underWayBytes: gauge("calls_bytes_under_way", "Room that their bodies take."),
 	}
 }
 
 // Describe is for prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.revision, g.generation, g.writable, g.loaded, g.synced, g.problems, g.backlog} {
+	for _, d := range []*prometheus.Desc{g.revision, g.generation, g.writable, g.loaded, g.synced, g.problems, g.backlog, g.callsWritable, g.underWay, g.underWayBytes} {
 		out <- d
 	}
 }
@@ -94,6 +134,10 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		tell(g.generation, float64(st.generation), st.env)
 	}
 	tell(g.loaded, truth(g.s.loaded.Load()))
+	tell(g.callsWritable, truth(g.s.callsTrouble() == nil))
+	now := g.s.admission.now()
+	tell(g.underWay, float64(now.requests))
+	tell(g.underWayBytes, float64(now.bytes))
 	p := g.s.probed.Load()
 	if p == nil {
 		return

@@ -10,15 +10,20 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// schemaName names a schema after its type. Two rooms have a type of the same
+// schemaName names a schema after its type. Two rooms have types of the same
 // name for different things.
 func schemaName(t reflect.Type, hint string) string {
 	switch t {
 	case reflect.TypeFor[api.Release]():
 		return "ReleaseContent"
+	case reflect.TypeFor[prompt.Change]():
+		return "PromptChange"
+	case reflect.TypeFor[api.Feedback]():
+		return "FeedbackRequest"
 	case reflect.TypeFor[registry.Problem]():
 		return "TagProblem"
 	}
@@ -102,6 +107,38 @@ func describeResolve(rt *routing, op *huma.Operation) {
 	op.Parameters = inPathParam("environment")
 	op.RequestBody = &huma.RequestBody{Required: true, Content: jsonOf(schema[api.ResolveRequest](rt))}
 	op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: jsonOf(schema[api.Resolved](rt))}
+}
+
+func describeRecord(rt *routing, op *huma.Operation) {
+	call := schema[registry.WireCall](rt)
+	several := &huma.Schema{OneOf: []*huma.Schema{
+		{Type: huma.TypeArray, Items: call},
+		{Type: huma.TypeObject, Properties: map[string]*huma.Schema{"calls": {Type: huma.TypeArray, Items: call}}, Required: []string{"calls"}},
+		call,
+	}}
+	op.Description += " At most 1,000 calls and 4 MiB, also when they are unpacked. A call that cannot be taken is told, and keeps no other from being taken. " + ofCrowds
+	op.Parameters = []*huma.Param{headerParam(api.IdempotencyKey, "What the sender calls the batch; it counts for calls without an id. Without it the content counts"), packedParam()}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"application/json": {Schema: several}, "application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString, Description: "A call on each line"}},
+	}}
+	op.Responses["200"] = &huma.Response{Description: http.StatusText(http.StatusOK), Content: jsonOf(schema[registry.Intake](rt))}
+}
+
+func describeSpans(_ *routing, op *huma.Operation) {
+	op.Description += " An ExportTraceServiceRequest of OTLP, of at most 4 MiB, also when it is unpacked. " + ofCrowds
+	op.Parameters = []*huma.Param{packedParam()}
+	message := map[string]*huma.MediaType{
+		"application/json":       {Schema: &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}},
+		"application/x-protobuf": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+	}
+	op.RequestBody = &huma.RequestBody{Required: true, Content: message}
+	op.Responses["200"] = &huma.Response{Description: "An ExportTraceServiceResponse, which names the spans that were not taken", Content: message}
+}
+
+const ofCrowds = "If more come than can be taken, the answer is 429, with Retry-After."
+
+func packedParam() *huma.Param {
+	return &huma.Param{Name: "Content-Encoding", In: "header", Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"gzip", "identity"}}}
 }
 
 func describeExport(_ *routing, op *huma.Operation) {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore/storetest"
@@ -45,6 +46,7 @@ type rig struct {
 	file    string // of the database, where it is SQLite
 	before  func(*Server)
 	away    atomic.Bool // the keys cannot be looked up
+	calls   *calllog.Log
 }
 
 type lockedBuffer struct {
@@ -90,8 +92,24 @@ func prepared(t testing.TB, d storetest.Database, edit func(*Config), before fun
 	d.Config.Now, d.Config.Random = time.Now, rand.Reader
 	r := &rig{TB: t, db: d.Open(t), log: new(lockedBuffer), file: filepath.Join(d.Config.Dir, "incipit.db"), before: before}
 	seed(t, r.db)
+	r.calls = openCalls(t, d)
 	r.serve(edit)
 	return r
+}
+
+// openCalls opens the log of calls beside a database.
+func openCalls(t testing.TB, d storetest.Database) *calllog.Log {
+	t.Helper()
+	l, err := calllog.Open(t.Context(), calllog.Config{Dir: d.Config.Dir, URL: d.Config.URL, Now: time.Now, Random: rand.Reader, Log: quiet()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
 }
 
 // seed gives a database environments and releases.
@@ -138,9 +156,10 @@ func released(t testing.TB, id prompt.ID, v prompt.Version, system string) sqlst
 func (r *rig) serve(edit func(*Config)) {
 	r.Helper()
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log})
+	figures := NewCallFigures(time.Now)
+	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log, Calls: r.calls, Observe: figures.Observe})
 	c := Config{
-		Service: r.service, Now: time.Now, Random: rand.Reader, Log: log, Version: "test",
+		Service: r.service, Figures: figures, Now: time.Now, Random: rand.Reader, Log: log, Version: "test",
 		Verifier: auth.NewVerifier(auth.VerifierConfig{Find: r.service.FindKey, Version: r.keysVersion, Now: time.Now, MaxAge: 100 * time.Millisecond}),
 	}
 	if edit != nil {
@@ -172,7 +191,7 @@ func (r *rig) serve(edit func(*Config)) {
 		if err := r.stop(); err != nil {
 			r.Error(err)
 		}
-		if err := goleak.Find(others, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener")); err != nil {
+		if err := goleak.Find(others, goleak.IgnoreTopFunction("database/sql.(*DB).connectionOpener"), goleak.IgnoreTopFunction("database/sql.(*DB).connectionCleaner")); err != nil {
 			r.Error(err)
 		}
 	})

@@ -30,7 +30,7 @@ func (s *Server) everyRoute() []route {
 		anEnvironment       = "/v1/environments/{environment}"
 		place               = anEnvironment + "/prompts/{prompt}/"
 
-		read, deploy, admin = registry.MayRead, registry.MayDeploy, registry.MayAdmin
+		read, deploy, admin, record = registry.MayRead, registry.MayDeploy, registry.MayAdmin, registry.MayRecord
 	)
 	rs := []route{
 		{get, "/v1/me", "me", may(signedIn), typed(s.me), "Who asks, and what they may do", false},
@@ -63,6 +63,15 @@ func (s *Server) everyRoute() []route {
 		{post, "/v1/approvals", "approve", may(somewhere, registry.MayApprove), typed(s.approve), "Approve that a release may be deployed", false},
 		{get, "/v1/evidence", "list-evidence", may(somewhere, read), typed(s.evidence), "What is known of the digests of a prompt", false},
 		{post, "/v1/evidence", "file-evidence", may(somewhere, registry.MayEvidence), typed(s.fileEvidence), "File what a report says about a digest", false},
+
+		{post, "/v1/calls", "record", may(somewhere, record), plain(s.record, describeRecord), "Record calls: each counts once, however often it is sent", true},
+		{get, "/v1/calls", "list-calls", may(somewhere, read), typed(s.calls), "The recorded calls, in the order in which they were taken", false},
+		{post, "/v1/calls/erase", "erase-calls", may(everywhere, admin), typed(s.erase), "Forget the calls of a person", false},
+		{post, "/v1/calls/{ref}/feedback", "rate", may(somewhere, record), typed(s.rate), "Say of a call how it was, also before it has arrived", true},
+		{post, "/v1/otlp/v1/traces", "record-spans", may(somewhere, record), plain(s.spans, describeSpans), "Record the calls that OpenTelemetry spans tell of", true},
+		{get, "/v1/stats", "stats", may(somewhere, read), typed(s.stats), "How the calls of a prompt fared", false},
+		{get, "/v1/trace/{ref}", "trace", may(somewhere, read), typed(s.trace), "What a response was made of", false},
+		{get, anEnvironment + "/ran", "what-ran", may(environment, read), typed(s.ran), "What an environment ran at a moment", false},
 
 		{get, "/v1/keys", "list-keys", may(everywhere, admin), typed(s.keys), "The API keys, without their secrets", false},
 		{post, "/v1/keys", "create-key", may(everywhere, admin), typed(s.createKey), "Make an API key. Its secret is shown this once", false},

@@ -18,10 +18,12 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/otlp"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/webhook"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -48,6 +50,16 @@ type Config struct {
 	MaxConnections int // at once; more wait to be accepted. 10,000 if 0
 	MaxStreams     int // at once; more are told to come back. 5,000 if 0
 
+	MaxRecording      int   // requests with calls at once; more are told to come back. 64 if 0
+	MaxRecordingBytes int64 // that they take together. 32 MiB if 0
+
+	CallsTimeout time.Duration // for the body of a request with calls. 10 s if 0
+
+	Figures *CallFigures // what the service observes of calls; none of them if nil
+
+	Exporter *otlp.Exporter       // is told of each request; nil: nobody is
+	Registry *prometheus.Registry // where the figures are kept; one of its own if nil
+
 	Log    *slog.Logger // nothing if nil
 	Now    func() time.Time
 	Random io.Reader
@@ -55,21 +67,23 @@ type Config struct {
 
 // A Server answers requests. Methods may be called at once.
 type Server struct {
-	config  Config
-	service *lifecycle.Shared
-	log     *slog.Logger
-	mux     *http.ServeMux
-	hub     *hub
-	streams *streams
-	metrics *metrics
-	origin  *http.CrossOriginProtection
-	openAPI []byte
-	spec    *huma.OpenAPI // what the document says; a test holds answers against it
-	routes  []route
+	config    Config
+	service   *lifecycle.Shared
+	log       *slog.Logger
+	mux       *http.ServeMux
+	hub       *hub
+	streams   *streams
+	metrics   *metrics
+	admission *admission
+	origin    *http.CrossOriginProtection
+	openAPI   []byte
+	spec      *huma.OpenAPI // what the document says; a test holds answers against it
+	routes    []route
 
-	loaded  atomic.Bool // what runs has been read once
-	probed  atomic.Pointer[probe]
-	toFetch chan struct{} // a webhook asks for a fetch; room for one
+	loaded   atomic.Bool // what runs has been read once
+	probed   atomic.Pointer[probe]
+	recorded atomic.Pointer[outcome] // of the last batch of calls; nil before the first
+	toFetch  chan struct{}           // a webhook asks for a fetch; room for one
 }
 
 // New makes a server. It refuses if a route has no policy.
@@ -79,6 +93,9 @@ func New(c Config) (*Server, error) {
 	c.StopTimeout = cmp.Or(c.StopTimeout, 10*time.Second)
 	c.MaxConnections = cmp.Or(c.MaxConnections, 10_000)
 	c.MaxStreams = cmp.Or(c.MaxStreams, 5_000)
+	c.MaxRecording = cmp.Or(c.MaxRecording, 64)
+	c.CallsTimeout = cmp.Or(c.CallsTimeout, 10*time.Second)
+	c.MaxRecordingBytes = cmp.Or(c.MaxRecordingBytes, 32<<20)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -88,8 +105,15 @@ func New(c Config) (*Server, error) {
 	if c.Verifier == nil && !c.Dev {
 		return nil, errors.New("server: nobody could sign in: Config.Verifier is missing")
 	}
+	if c.Figures == nil {
+		c.Figures = NewCallFigures(c.Now)
+	}
+	if c.Registry == nil {
+		c.Registry = prometheus.NewRegistry()
+	}
 	s := &Server{config: c, service: c.Service, log: c.Log, streams: newStreams(), origin: http.NewCrossOriginProtection(), toFetch: make(chan struct{}, 1)}
 	s.hub = newHub(source{c.Service.Revisions, c.Service.Patches, c.Service.Snapshot}, c.Log)
+	s.admission = newAdmission(load{c.MaxRecording, c.MaxRecordingBytes})
 	s.metrics = newMetrics(s)
 	return s, s.mount(s.everyRoute())
 }

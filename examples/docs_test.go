@@ -20,6 +20,7 @@ var (
 	_ = context.Background
 	_ = errors.Is
 	_ = fmt.Println
+	_ = regexp.MustCompile
 	_ = slog.Info
 	_ = time.Now
 	_ = incipit.New
@@ -38,13 +39,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/incipit-dev/incipit"
 )
 `
 
-const surroundings = `ctx context.Context, client *incipit.Client, p incipit.Prompt, key, user, question string, complete func(context.Context, incipit.Prompt) (reply, error)`
+const surroundings = `ctx context.Context, client *incipit.Client, p incipit.Prompt, call incipit.Call, key, user, question string, complete func(context.Context, incipit.Prompt) (reply, error)`
 
 // whole makes a file of a block of the documentation: a program as it is,
 // declarations with the imports they need, statements in a function.

@@ -57,6 +57,8 @@ func TestContract(t *testing.T) {
 //	revoke NAME        end the key of that name
 //	ends 4 …           a command ends with this status, soon
 //	says REGEXP …      a command prints this, soon
+//	record FILE 3 0 1  send calls, of which it takes, knows and refuses so many
+//	clean              stdout holds no escape sequence but the colors of ours
 func TestServer(t *testing.T) {
 	var mu sync.Mutex
 	stops := make(map[*testscript.TestScript]func())
@@ -70,6 +72,7 @@ func TestServer(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitcode, "json": jsonValue, "append": appendText, "ends": endsWith, "says": says,
+			"record": record, "clean": clean,
 			"served": func(ts *testscript.TestScript, _ bool, args []string) {
 				address, stop := startServer(ts, append(args, "--listen", "127.0.0.1:0")...)
 				ts.Setenv("INCIPIT_SERVER", address)

@@ -209,7 +209,7 @@ func TestEveryCommandAndFlagInTheDocsExists(t *testing.T) {
 	if len(commands()) < 20 || len(commands("registry")) == 0 || len(commands("admin", "key")) == 0 {
 		t.Fatalf("completion names %d commands, %d below registry, and %d below admin key", len(commands()), len(commands("registry")), len(commands("admin", "key")))
 	}
-	parents := []string{"registry", "admin", "admin key", "audit"}
+	parents := []string{"registry", "admin", "admin key", "audit", "calls", "metrics"}
 	// A command line, and not the end of a path or the middle of a sentence.
 	line := regexp.MustCompile("(?m)(?:^|[$|;&`(] ?|^ +)(?:[A-Z_]+=\\S+ )*incipit ([a-z][a-z-]*)([^`|;&\n]*)")
 	helps := make(map[string]string)
@@ -339,7 +339,8 @@ func TestEverySettingOfAServerIsDocumented(t *testing.T) {
 	for _, text := range cliCode {
 		names = append(names, all(`getenv\("(INCIPIT_[A-Z_]+)"`, text)...)
 	}
-	metrics := goCode(t, "cmd/incipit/internal/server")["cmd/incipit/internal/server/metrics.go"]
+	serverCode := goCode(t, "cmd/incipit/internal/server")
+	metrics := serverCode["cmd/incipit/internal/server/metrics.go"] + serverCode["cmd/incipit/internal/server/metrics_calls.go"]
 	measured := all(`"(incipit_[a-z_]+[a-z])"`, metrics)
 	for _, m := range all(`gauge\("([a-z_]+)"`, metrics) {
 		measured = append(measured, "incipit_"+m)

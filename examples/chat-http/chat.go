@@ -29,12 +29,13 @@ type question struct {
 
 type answer struct {
 	Answer string `json:"answer"`
-	Call   string `json:"call"` // by this id, feedback can name the call later
+	Call   string `json:"call"` // by this id, feedback names the call later
 }
 
 func (c *chat) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /chat", c.ask)
+	mux.HandleFunc("POST /feedback", c.rate)
 	mux.HandleFunc("GET /healthz", c.health)
 	return mux
 }
@@ -81,6 +82,27 @@ func (c *chat) ask(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, answer{Answer: text(completion), Call: call.ID})
+}
+
+// rate takes what a user says of an answer, perhaps days later.
+func (c *chat) rate(w http.ResponseWriter, r *http.Request) {
+	var said struct {
+		Call  string  `json:"call"`
+		Score float64 `json:"score"` // from 1 to 5
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10)).Decode(&said); err != nil {
+		http.Error(w, `send {"call": "…", "score": 4}`, http.StatusBadRequest)
+		return
+	}
+	switch err := c.prompts.Rate(r.Context(), said.Call, incipit.Feedback{Score: said.Score}); {
+	case errors.Is(err, incipit.ErrInvalid):
+		http.Error(w, "a score is from 1 to 5, and the call is one that was answered here", http.StatusBadRequest)
+	case err != nil:
+		c.log.Error("chat-http: the feedback was not taken", "error", err)
+		http.Error(w, "the feedback was not taken", http.StatusServiceUnavailable)
+	default:
+		w.WriteHeader(http.StatusNoContent)
+	}
 }
 
 // health says how the prompts fare. A server that cannot be reached is no

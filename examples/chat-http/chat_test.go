@@ -286,6 +286,30 @@ func TestWhatIsNoQuestionReachesNoModel(t *testing.T) {
 	}
 }
 
+func TestFeedbackThatCannotBeIsRefused(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler()) // it is not asked
+	defer server.Close()
+	d := open(t, incipit.Options{
+		Server: server.URL, Environment: "production", CacheDir: "-",
+		Bundle: bundleOf(t, runs(t, support("1.4.0", "You help customers of a web shop, briefly and kindly."))),
+	})
+	for _, x := range []struct {
+		body   string
+		status int
+	}{
+		{"no JSON", http.StatusBadRequest},
+		{`{"call": "call-1", "score": 6}`, http.StatusBadRequest},
+		{`{"call": "", "score": 4}`, http.StatusBadRequest},
+		{`{"call": "call-1", "score": 4}`, http.StatusServiceUnavailable},
+	} {
+		w := httptest.NewRecorder()
+		d.rate(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/feedback", strings.NewReader(x.body)))
+		if w.Code != x.status {
+			t.Errorf("%s: %d %s", x.body, w.Code, w.Body)
+		}
+	}
+}
+
 func TestAReleaseThatTheProgramWasNotWrittenForIsNotServed(t *testing.T) {
 	d := open(t, incipit.Options{Bundle: bundleOf(t, runs(t, support("2.0.0", "You help customers of a web shop, briefly and kindly.")))})
 	if got := post(t, d.url, "user-1", "Where is it?"); got.status != http.StatusServiceUnavailable || len(d.fake.Requests()) != 0 {

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -10,14 +11,22 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// A Registry streams one environment as Incipit's server does. It is ready
-// after the first Deploy.
+// A Registry streams one environment as Incipit's server does, and takes calls.
+// It is ready after the first Deploy.
 type Registry struct {
 	Key string // that a client must show
 
 	mu      sync.Mutex
 	now     registry.Snapshot
 	changed chan struct{} // closed at the next Deploy
+	calls   []registry.WireCall
+}
+
+// Calls are those that came so far.
+func (s *Registry) Calls() []registry.WireCall {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]registry.WireCall(nil), s.calls...)
 }
 
 // Deploy makes a snapshot what runs from now on.
@@ -31,10 +40,36 @@ func (s *Registry) Deploy(now registry.Snapshot) {
 	s.changed = make(chan struct{})
 }
 
-// ServeHTTP streams snapshots until the client goes.
+// record takes a batch, with no mind for what came before.
+func (s *Registry) record(w http.ResponseWriter, r *http.Request) {
+	z, err := gzip.NewReader(r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	in := registry.Intake{Rejected: []registry.Rejection{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for lines := json.NewDecoder(z); lines.More(); in.Accepted++ {
+		var c registry.WireCall
+		if err := lines.Decode(&c); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		s.calls = append(s.calls, c)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(in) // the other side may be gone
+}
+
+// ServeHTTP takes calls, or streams snapshots until the client goes.
 func (s *Registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Authorization") != "Bearer "+s.Key {
 		http.Error(w, "no", http.StatusUnauthorized)
+		return
+	}
+	if r.Method == http.MethodPost && r.URL.Path == "/v1/calls" {
+		s.record(w, r)
 		return
 	}
 	for {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
@@ -19,6 +20,7 @@ type backend interface {
 	List(ctx context.Context, env string) ([]registry.Row, error)
 	History(ctx context.Context, id prompt.ID, env string) (map[string]registry.Track, error)
 	Snapshot(ctx context.Context, env string, ids ...prompt.ID) (*registry.Snapshot, error)
+	WhatRan(ctx context.Context, env string, at time.Time) (registry.WhatRan, error)
 
 	Release(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, error)
 	Releases(ctx context.Context, id prompt.ID) ([]registry.Release, error)

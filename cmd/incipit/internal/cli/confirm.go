@@ -21,20 +21,27 @@ func (e *env) confirm(ctx context.Context, svc backend, req *registry.Request) e
 		return err
 	}
 	printPlan(e.stderr, p)
-	fmt.Fprintf(e.stderr, "\n%s is protected. Type its name to go on: ", p.Environment)
+	req.Confirm, err = e.ask(ctx, fmt.Sprintf("\n%s is protected. Type its name to go on: ", p.Environment))
+	return err
+}
+
+// ask asks the person at the terminal, and returns what they typed. No answer
+// is "".
+func (e *env) ask(ctx context.Context, question string) (string, error) {
+	fmt.Fprint(e.stderr, question)
 	answer := make(chan string, 1)
 	go func() { // waits for the person; ends with the answer, or when we are gone
 		line, err := bufio.NewReader(e.in).ReadString('\n')
 		if err != nil {
-			line = "" // no answer is no confirmation, which the service says
+			line = ""
 		}
 		answer <- strings.TrimSpace(line)
 	}()
 	select {
-	case req.Confirm = <-answer:
-		return nil
+	case typed := <-answer:
+		return typed, nil
 	case <-ctx.Done():
 		fmt.Fprintln(e.stderr)
-		return context.Cause(ctx)
+		return "", context.Cause(ctx)
 	}
 }

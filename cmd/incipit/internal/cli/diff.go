@@ -113,9 +113,15 @@ func (s *shown) label() string {
 }
 
 func compare(a, b *shown) comparison {
-	c := comparison{From: a.label(), To: b.label(), Changes: nonNil(prompt.Compare(a.Prompt, b.Prompt)), Tokens: [2]int{a.Tokens, b.Tokens}, Texts: []textDiff{}}
+	c := comparison{From: a.label(), To: b.label(), Changes: nonNil(prompt.Compare(a.Prompt, b.Prompt)), Tokens: [2]int{a.Tokens, b.Tokens}, Texts: compareTexts(a.Messages, b.Messages)}
 	c.Required = prompt.RequiredBump(c.Changes)
-	names, x, y := pairMessages(a.Prompt, b.Prompt)
+	return c
+}
+
+// compareTexts lists the messages that differ, word by word.
+func compareTexts(a, b []prompt.Message) []textDiff {
+	out := []textDiff{}
+	names, x, y := pairMessages(a, b)
 	for _, name := range names {
 		if x[name] == y[name] {
 			continue
@@ -129,18 +135,18 @@ func compare(a, b *shown) comparison {
 				t.Removed += len([]rune(s.Text))
 			}
 		}
-		c.Texts = append(c.Texts, t)
+		out = append(out, t)
 	}
-	return c
+	return out
 }
 
 // pairMessages names the messages of two prompts, so that each is compared
 // with the one that has its place.
-func pairMessages(a, b prompt.Prompt) (names []string, x, y map[string]string) {
-	index := func(p prompt.Prompt) map[string]string {
+func pairMessages(a, b []prompt.Message) (names []string, x, y map[string]string) {
+	index := func(ms []prompt.Message) map[string]string {
 		out := make(map[string]string)
-		examples := prompt.Examples(p.Messages)
-		for i, m := range p.Messages {
+		examples := prompt.Examples(ms)
+		for i, m := range ms {
 			name := m.Role
 			if n := len(examples); n > 0 && i > 0 && i <= n {
 				name = fmt.Sprintf("example %d, %s", i, m.Role)
@@ -166,7 +172,11 @@ func printComparison(w io.Writer, c comparison, stat bool) {
 		fmt.Fprintf(w, "  %-6s %s\n", ch.Bump, prompt.Visible(ch.Detail))
 	}
 	fmt.Fprintf(w, "  needs a %s release; tokens about %d → %d (%+d, an estimate)\n", c.Required, c.Tokens[0], c.Tokens[1], c.Tokens[1]-c.Tokens[0])
-	for _, t := range c.Texts {
+	printTexts(w, c.Texts, stat)
+}
+
+func printTexts(w io.Writer, texts []textDiff, stat bool) {
+	for _, t := range texts {
 		fmt.Fprintf(w, "\n%s  +%d -%d characters\n", bold(t.Message), t.Added, t.Removed)
 		if !stat {
 			printSpans(w, t.Spans)

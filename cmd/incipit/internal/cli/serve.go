@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -14,11 +15,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/otlp"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/server"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
@@ -39,6 +43,9 @@ type serveFlags struct {
 	every                time.Duration
 	issuer, client       string
 	logJSON              bool
+
+	keepCalls, keepRollups    string // ages
+	keepContent, keepSubjects bool
 }
 
 func serveCommand(e *env) *cobra.Command {
@@ -73,6 +80,10 @@ func serveCommand(e *env) *cobra.Command {
 	fl.StringVar(&f.issuer, "oidc-issuer", "", "the `URL` of the identity provider by which people sign in")
 	fl.StringVar(&f.client, "oidc-client", "", "the `ID` of this server at the identity provider")
 	fl.BoolVar(&f.logJSON, "log-json", false, "log in JSON")
+	fl.StringVar(&f.keepCalls, "keep-calls", cmp.Or(e.getenv("INCIPIT_KEEP_CALLS"), "30d"), "forget calls after `TIME`, 8d or more")
+	fl.StringVar(&f.keepRollups, "keep-rollups", cmp.Or(e.getenv("INCIPIT_KEEP_ROLLUPS"), "400d"), "forget statistics after `TIME`")
+	fl.BoolVar(&f.keepContent, "keep-content", e.getenv("INCIPIT_KEEP_CONTENT") == "true", "keep what calls say of their inputs and outputs")
+	fl.BoolVar(&f.keepSubjects, "keep-subjects", e.getenv("INCIPIT_KEEP_SUBJECTS") == "true", "keep the subjects of calls as they are sent, and not as a hash alone")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	cmd.MarkFlagsRequiredTogether("oidc-issuer", "oidc-client")
 	return cmd
@@ -95,12 +106,28 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
+	kept, err := f.keep(e, log)
+	if err != nil {
+		return err
+	}
+	calls, err := calllog.Open(ctx, kept)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, calls.Close()) }()
+	figures, registered := server.NewCallFigures(e.now), prometheus.NewRegistry()
+	exporter, err := otlp.Start(otlp.Config{Getenv: e.getenv, Gather: registered, Version: programVersion(), Log: log})
+	if err != nil {
+		return err
+	}
+	defer flush(ctx, exporter, log)
 	remote, err := f.remote(e, log)
 	if err != nil {
 		return err
 	}
 	svc := lifecycle.NewShared(lifecycle.SharedConfig{
 		Store: store, Remote: remote, SyncEvery: f.every, Mirror: f.mirror, Now: e.now, Random: rand.Reader, Log: log,
+		Calls: calls, KeepContent: f.keepContent, KeepSubjects: f.keepSubjects, KeepCalls: kept.KeepCalls, Observe: figures.Observe,
 	})
 	if envs, err := store.Environments(ctx); err == nil && len(envs) == 0 { // the first start: there is nothing to serve before
 		if _, err := svc.Sync(ctx); err != nil {
@@ -110,7 +137,7 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 			log.Warn("Git could not be read; it is tried again", "error", err)
 		}
 	}
-	srv, err := newServer(e, f, svc, log)
+	srv, err := newServer(e, f, svc, server.Config{Figures: figures, Registry: registered, Exporter: exporter, Log: log})
 	if err != nil {
 		return err
 	}
@@ -212,13 +239,12 @@ func (f *serveFlags) remote(e *env, log *slog.Logger) (*source.Remote, error) {
 	})
 }
 
-func newServer(e *env, f *serveFlags, svc *lifecycle.Shared, log *slog.Logger) (*server.Server, error) {
+func newServer(e *env, f *serveFlags, svc *lifecycle.Shared, c server.Config) (*server.Server, error) {
+	log := c.Log
 	verifier := auth.NewVerifier(auth.VerifierConfig{Find: svc.FindKey, Version: svc.KeysVersion, Person: svc.GrantsOf, Now: e.now, Log: log})
-	c := server.Config{
-		Service: svc, Verifier: verifier, Dev: f.dev, Hosts: f.hosts, Version: programVersion(),
-		CertFile: f.cert, KeyFile: f.key, WebhookSecrets: make(map[webhook.Kind][]byte),
-		Log: log, Now: e.now, Random: rand.Reader,
-	}
+	c.Service, c.Verifier, c.Dev, c.Hosts, c.Version = svc, verifier, f.dev, f.hosts, programVersion()
+	c.CertFile, c.KeyFile, c.WebhookSecrets = f.cert, f.key, make(map[webhook.Kind][]byte)
+	c.Now, c.Random = e.now, rand.Reader
 	if secret := e.getenv("INCIPIT_WEBHOOK_SECRET"); secret != "" {
 		for _, k := range []webhook.Kind{webhook.GitHub, webhook.GitLab, webhook.Gitea} {
 			c.WebhookSecrets[k] = []byte(secret)

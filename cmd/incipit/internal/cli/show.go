@@ -120,7 +120,11 @@ func printPrompt(w io.Writer, s *shown, tty bool) {
 	for _, r := range rows {
 		fmt.Fprintf(w, "  %-14s %s\n", r[0], prompt.Visible(r[1]))
 	}
-	for _, m := range s.Messages {
+	printMessages(w, s.Messages, tty)
+}
+
+func printMessages(w io.Writer, messages []prompt.Message, tty bool) {
+	for _, m := range messages {
 		content := m.Content
 		if tty {
 			content = prompt.Visible(content)

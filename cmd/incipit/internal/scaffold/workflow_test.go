@@ -100,7 +100,7 @@ func TestRequiredCheckAlwaysReports(t *testing.T) {
 
 func TestOnlyCommandsThatExistAreNamed(t *testing.T) {
 	commands := strings.Fields(`init new validate list status show log blame diff release bump publish verify deploy
-		shift promote rollback plan apply history resolve registry doctor completion version`)
+		shift promote rollback plan apply history resolve registry doctor completion version metrics`)
 	call := regexp.MustCompile(`(?m)(?:^[ $|-]*(?:run: )?|` + "`" + `)incipit ([a-z]+)`)
 	seen := map[string]bool{}
 	for name, text := range all(t, noon) {

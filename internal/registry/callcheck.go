@@ -147,14 +147,23 @@ func (c *Call) checkTexts() *Rejection {
 			return r
 		}
 	}
-	if r := checkText("input", c.Input, MaxContent, true); r != nil {
+	if r := checkContent("input", c.Input); r != nil {
 		return r
 	}
-	return checkText("output", c.Output, MaxContent, true)
+	return checkContent("output", c.Output)
+}
+
+// checkContent bounds what people and models wrote. Whoever keeps it makes it
+// fit to be shown.
+func checkContent(field, text string) *Rejection {
+	if len(text) > MaxContent {
+		return Reject(RejectRange, "%s has %d bytes; it must have at most %d", field, len(text), MaxContent)
+	}
+	return nil
 }
 
 // checkText refuses what is too long or cannot be shown; lines are allowed in
-// content.
+// comments.
 func checkText(field, text string, most int, lines bool) *Rejection {
 	if len(text) > most {
 		return Reject(RejectRange, "%s has %d bytes; it must have at most %d", field, len(text), most)

@@ -109,7 +109,7 @@ func TestACallThatCannotBeIsRefusedWithItsReason(t *testing.T) {
 		{"letters of all kinds", func(c *Call) { c.Subject = "Zoë 😀 用户" }, "", ""},
 		{"half a letter", func(c *Call) { c.FinishReason = "é"[:1] }, RejectRange, "finish_reason is not valid UTF-8"},
 		{"content with lines", func(c *Call) { c.Input, c.Output = "a\r\n\tb", long(MaxContent) }, "", ""},
-		{"content with an escape", func(c *Call) { c.Output = "\x1b[31m" }, RejectRange, "output holds the control character U+001B"},
+		{"content with an escape", func(c *Call) { c.Output = "\x1b[31m" }, "", ""},
 		{"more content", func(c *Call) { c.Input = long(MaxContent + 1) }, RejectRange, "input has 65537 bytes; it must have at most 65536"},
 
 		{"32 tags", func(c *Call) { c.Tags = tags(32) }, "", ""},
@@ -185,6 +185,7 @@ func TestFeedbackThatCannotBeIsRefused(t *testing.T) {
 		{"another without end", Feedback{Name: "relevance", Value: math.Inf(1)}, "value is Infinity; it must be from -1000000000 to 1000000000"},
 		{"another that is none", Feedback{Name: "relevance", Value: math.NaN()}, "value is NaN; it must be from -1000000000 to 1000000000"},
 		{"1e308", Feedback{Name: "relevance", Value: 1e308}, "value is 1e+308; it must be from -1000000000 to 1000000000"},
+		{"the name of the scores", Feedback{Name: "satisfaction", Value: 4}, "name is satisfaction, which is what a score or a thumb says: send one of them, or another name"},
 		{"a name with a space", Feedback{Name: "a b", Value: 1}, `name is "a b"; it must have 1 to 64 of a-z, A-Z, 0-9 and . _ : / -`},
 		{"a long name", Feedback{Name: strings.Repeat("x", 65)}, `name is "` + strings.Repeat("x", 40) + `…"; it must have 1 to 64 of a-z, A-Z, 0-9 and . _ : / -`},
 		{"a comment of 4 KiB", Feedback{Value: 1, Comment: strings.Repeat("x", 4096)}, ""},

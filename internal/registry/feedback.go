@@ -34,6 +34,9 @@ func (f Feedback) checkValue() *Rejection {
 	if len(f.Name) > maxFeedbackName || strings.IndexFunc(f.Name, notTagChar) >= 0 {
 		return Reject(RejectRange, "name is %q; it must have 1 to %d of a-z, A-Z, 0-9 and . _ : / -", prompt.Clip(f.Name, 40), maxFeedbackName)
 	}
+	if f.Name == "satisfaction" { // it would be shown as one, and count as none
+		return Reject(RejectRange, "name is satisfaction, which is what a score or a thumb says: send one of them, or another name")
+	}
 	if !(f.Value >= -maxFeedback && f.Value <= maxFeedback) {
 		return outOfRange("value", f.Value, -maxFeedback, maxFeedback)
 	}

@@ -66,7 +66,8 @@ type Figures struct {
 	OutputTokens    *int64           `json:"output_tokens"`
 	CachedTokens    *int64           `json:"cached_tokens"`
 	CostUSD         *float64         `json:"cost_usd"`
-	AvgCostUSD      *float64         `json:"avg_cost_usd"` // of the calls whose cost is known
+	AvgCostUSD      *float64         `json:"avg_cost_usd"`       // of the calls whose cost is known
+	CostPer1KTokens *float64         `json:"cost_per_1k_tokens"` // US dollars, of the calls whose cost and tokens are known
 	Ratings         int64            `json:"ratings"`
 	AvgSatisfaction *float64         `json:"avg_satisfaction"` // from 1 to 5
 	SatisfactionSD  *float64         `json:"satisfaction_sd"`  // of the sample

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -14,7 +15,18 @@ import (
 // sent again: feedback replaces what was said before.
 func (c *Client) Rate(ctx context.Context, ref string, f registry.Feedback) (registry.FeedbackReceipt, error) {
 	var out registry.FeedbackReceipt
+	if err := checkRef(ref); err != nil {
+		return out, err
+	}
 	return out, c.post(ctx, path("/v1/calls", ref, "feedback"), FeedbackOf(f), &out)
+}
+
+// checkRef reports what names no call. In a path, dots have a meaning of their own.
+func checkRef(ref string) error {
+	if ref == "." || ref == ".." {
+		return registry.Errorf(prompt.ErrInvalid, "%q names no call: give the id of the call or of the response", ref)
+	}
+	return registry.CheckRef(ref)
 }
 
 // Stats is how calls of a prompt fared.
@@ -33,6 +45,9 @@ func (c *Client) Stats(ctx context.Context, q registry.StatsQuery) (registry.Sta
 // Trace is what a response was made of.
 func (c *Client) Trace(ctx context.Context, ref string) (registry.Trace, error) {
 	var out registry.Trace
+	if err := checkRef(ref); err != nil {
+		return out, err
+	}
 	return out, c.get(ctx, path("/v1/trace", ref), nil, &out)
 }
 

@@ -2,8 +2,10 @@ package api
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,5 +96,22 @@ func TestATraceIsReadAsItWasWritten(t *testing.T) {
 	got, err := c.Trace(t.Context(), "resp/1")
 	if err != nil || got.Release.Tag != want.Release.Tag || got.Before.Changes[0] != want.Before.Changes[0] || *got.Share != 250 || got.Deployment.Seq != 2 {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestWhatNamesNoCallIsNotAskedFor(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { t.Errorf("asked: %s", r.URL) }))
+	defer server.Close()
+	c, err := NewClient(ClientConfig{Server: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ref := range []string{"", ".", "..", "a\x1b", strings.Repeat("r", 257)} {
+		if _, err := c.Rate(t.Context(), ref, registry.Feedback{Value: 4}); !errors.Is(err, prompt.ErrInvalid) {
+			t.Errorf("rate %q: %v", ref, err)
+		}
+		if _, err := c.Trace(t.Context(), ref); !errors.Is(err, prompt.ErrInvalid) {
+			t.Errorf("trace %q: %v", ref, err)
+		}
 	}
 }

@@ -29,7 +29,7 @@ func (s *sqliteDir) known(ctx context.Context, t *tx, d day, all []*row) error {
 }
 
 func (s *sqliteDir) insert(ctx context.Context, t *tx, d day, all []*row) error {
-	args := make([]any, 0, 64*inCallColumns)
+	args := make([]any, 0, 128*inCallColumns)
 	return pieces(len(all), func(from, to int) error {
 		args = args[:0]
 		for _, r := range all[from:to] {
@@ -45,7 +45,7 @@ func (s *sqliteDir) insert(ctx context.Context, t *tx, d day, all []*row) error 
 			return errTaken
 		}
 		return err
-	}, 64, 8, 1)
+	}, 128, 32, 8, 1)
 }
 
 // args appends the values of callColumns.

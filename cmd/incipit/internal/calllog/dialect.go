@@ -20,7 +20,7 @@ type dialect interface {
 	// the turn.
 	makeDay(ctx context.Context, d day) error
 	// dropDay removes the tables of a retired day. It may be called again. No
-	// writer waits for it.
+	// writer waits for it. It reports errInUse if somebody reads them still.
 	dropDay(ctx context.Context, d day) error
 	// view shows fn what there is. What fn reads is closed when it returns.
 	view(ctx context.Context, fn func(*view) error) error
@@ -48,6 +48,9 @@ type dialect interface {
 // common stands for the common tables where a day is asked for.
 const common day = -1 << 31
 
+// errInUse is of a day whose tables are to go, but are being read.
+var errInUse = errors.New("the day is still being read")
+
 // errRetired is of a day that is not written to any more.
 var errRetired = errors.New("the day is over: its calls are deleted")
 
@@ -55,12 +58,6 @@ var errRetired = errors.New("the day is over: its calls are deleted")
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-// An execer also writes.
-type execer interface {
-	querier
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
 // A view is what a reader sees. In PostgreSQL it is one state of all tables; in
@@ -76,29 +73,6 @@ type view struct {
 
 // day shows fn the tables of a live day, in one state.
 func (v *view) day(ctx context.Context, d day, fn func(querier) error) error { return v.on(ctx, d, fn) }
-
-// A tx is a transaction that writes.
-type tx struct {
-	*sql.Tx
-	conn *sql.Conn
-	last int64 // the last number that was given out
-	more func(ctx context.Context, n int) (last int64, err error)
-	// on shows the tables of a day as they are: in SQLite of another one too.
-	on func(ctx context.Context, d day, fn func(querier) error) error
-	// floor is where the days begin that are not retired, if this changes it.
-	floor day
-	// settle ends the transaction: Commit and what belongs to it.
-	settle func() error
-	// prepared is a statement for a text, nil if there is none.
-	prepared func(text string) *sql.Stmt
-	texts    map[textKey]string // of the dialect, for whoever has the turn
-}
-
-// numbers gives out n numbers and returns the first of them.
-func (t *tx) numbers(ctx context.Context, n int) (first int64, err error) {
-	t.last, err = t.more(ctx, n)
-	return t.last - int64(n) + 1, err
-}
 
 // read calls fn with a view, again if a day was dropped or a connection was
 // lost meanwhile: so fn begins anew each time it is called. It explains errors
@@ -169,64 +143,6 @@ func (l *Log) once(ctx context.Context, d day, numbers int, fn func(ctx context.
 type unanswered struct{ error }
 
 func (u unanswered) Unwrap() error { return u.error }
-
-// exec runs a statement that is run often: SQLite prepares it once.
-func (t *tx) exec(ctx context.Context, text string, args ...any) error {
-	if s := t.prepared(text); s != nil {
-		_, err := t.StmtContext(ctx, s).ExecContext(ctx, args...)
-		return err
-	}
-	_, err := t.ExecContext(ctx, text, args...)
-	return err
-}
-
-// text is the text of a statement on the tables of a day, for n things. It is
-// built once.
-func (t *tx) text(d day, what string, n int, build func() string) string {
-	k := textKey{d, what, n}
-	s, built := t.texts[k]
-	if !built {
-		if len(t.texts) > 1000 {
-			clear(t.texts)
-		}
-		s = d.sql(build())
-		t.texts[k] = s
-	}
-	return s
-}
-
-type textKey struct {
-	day  day
-	what string
-	n    int
-}
-
-// rows calls scan for each row of a query that is run often.
-func (t *tx) rows(ctx context.Context, scan func(*sql.Rows) error, text string, args ...any) error {
-	if s := t.prepared(text); s != nil {
-		rs, err := t.StmtContext(ctx, s).QueryContext(ctx, args...)
-		return scanned(rs, err, scan)
-	}
-	return rows(ctx, t, scan, text, args...)
-}
-
-// retire takes a day out of those that are live: its rollups were moved. The
-// transaction is one on the common tables. Once it is committed, nobody writes
-// to that day any more, and dropDay may follow.
-func (t *tx) retire(ctx context.Context, d day) error {
-	t.floor = d + 1
-	if _, err := t.ExecContext(ctx, `UPDATE call_day SET retired = TRUE WHERE day = $1`, d.number()); err != nil {
-		return err
-	}
-	_, err := t.ExecContext(ctx, `UPDATE call_head SET floor = CASE WHEN floor > $1 THEN floor ELSE $1 END WHERE id = 1`, (d + 1).number())
-	return err
-}
-
-// end gives up what was not committed.
-func (t *tx) end() {
-	_ = t.Rollback()   // does nothing after a commit
-	_ = t.conn.Close() // it goes back to the pool
-}
 
 // again calls fn until it succeeds, a few times if others are in the way.
 func (l *Log) again(ctx context.Context, fn func() error) error {

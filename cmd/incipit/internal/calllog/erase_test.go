@@ -56,7 +56,7 @@ func TestEraseForgetsASubject(t *testing.T) {
 			t.Errorf("%d calls are listed, not %d", len(got), len(others))
 		}
 		for _, ref := range []string{one.ID.String(), one.ResponseID} {
-			if _, _, err := l.Find(t.Context(), ref); !errors.Is(err, registry.ErrNotFound) {
+			if _, _, err := l.Find(t.Context(), ref, anyone); !errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("%s: %v", ref, err)
 			}
 		}

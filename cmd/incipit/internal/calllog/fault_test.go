@@ -110,6 +110,25 @@ func TestAFileThatMayNotBeOnDiskIsNotWrittenUntilARestart(t *testing.T) {
 	whole(t, l, append(append(calls, more...), other...))
 }
 
+func TestCallsAreThereWithoutTheCommonFile(t *testing.T) {
+	db := storetest.SQLite(t)
+	l := openLog(t, configOf(db))
+	calls := newSource(44).calls(30, db.Clock.Now(), 60*time.Hour)
+	add(t, l, calls)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(db.Config.Dir, "calls", "common.db")
+	if err := os.Rename(path, path+".damaged"); err != nil {
+		t.Fatal(err)
+	}
+	l = openLog(t, configOf(db))
+	if n := add(t, l, calls); n != 0 {
+		t.Errorf("%d are new", n)
+	}
+	whole(t, l, calls)
+}
+
 func TestASecondLogOfADirectoryIsRefused(t *testing.T) {
 	db := storetest.SQLite(t)
 	openLog(t, configOf(db))

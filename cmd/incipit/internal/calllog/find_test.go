@@ -25,7 +25,7 @@ func TestFindAmongSeveralDays(t *testing.T) {
 				refs = append(refs, want.ResponseID)
 			}
 			for _, ref := range refs {
-				got, feedback, err := l.Find(t.Context(), ref)
+				got, feedback, err := l.Find(t.Context(), ref, anyone)
 				if err != nil || len(feedback) != 0 {
 					t.Fatalf("%s: %v, %v", ref, feedback, err)
 				}
@@ -38,7 +38,7 @@ func TestFindAmongSeveralDays(t *testing.T) {
 			}
 		}
 		for _, ref := range []string{"", "resp_none", s.id(db.Clock.Now()).String(), s.id(db.Clock.Now().Add(-100 * 24 * time.Hour)).String(), strings.Repeat("x", 10_000), "'; --"} {
-			if _, _, err := l.Find(t.Context(), ref); !errors.Is(err, registry.ErrNotFound) {
+			if _, _, err := l.Find(t.Context(), ref, anyone); !errors.Is(err, registry.ErrNotFound) {
 				t.Errorf("%.40q: %v", ref, err)
 			}
 		}
@@ -54,7 +54,7 @@ func TestOfCallsWithOneResponseTheNewestIsFound(t *testing.T) {
 			calls[i].ID, calls[i].ResponseID = s.id(db.Clock.Now().Add(-time.Duration(age)*24*time.Hour)), "resp_same"
 		}
 		add(t, l, calls)
-		got, _, err := l.Find(t.Context(), "resp_same")
+		got, _, err := l.Find(t.Context(), "resp_same", anyone)
 		if err != nil || got.Call.ID != calls[1].ID {
 			t.Errorf("%v, %v", got.Call.ID, err)
 		}
@@ -68,7 +68,7 @@ func TestAResponseMayHaveTheIDOfACall(t *testing.T) {
 		c := s.call(db.Clock.Now())
 		c.ResponseID = s.id(db.Clock.Now()).String()
 		add(t, l, []*registry.Call{c})
-		if got, _, err := l.Find(t.Context(), c.ResponseID); err != nil || got.Call.ID != c.ID {
+		if got, _, err := l.Find(t.Context(), c.ResponseID, anyone); err != nil || got.Call.ID != c.ID {
 			t.Errorf("%v, %v", got.Call.ID, err)
 		}
 	})
@@ -87,7 +87,7 @@ func TestFeedbackIsFoundWithTheCall(t *testing.T) {
 			}
 			want = append(want, f)
 		}
-		got, feedback, err := l.Find(t.Context(), c.ID.String())
+		got, feedback, err := l.Find(t.Context(), c.ID.String(), anyone)
 		if err != nil || got.Call.Satisfaction != registry.Some(4.0) {
 			t.Errorf("%+v, %v", got.Call.Satisfaction, err)
 		}

@@ -9,11 +9,13 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
+// What is kept for how long, where the configuration does not say. What is sent
+// again must be known for 7 days.
 const (
-	defaultKeepCalls   = 30 * 24 * time.Hour
-	defaultKeepMinutes = 2 * 24 * time.Hour
-	defaultKeepRollups = 400 * 24 * time.Hour
-	leastKeepCalls     = 8 * 24 * time.Hour
+	callsAreKept   = 30 * 24 * time.Hour
+	leastKeepCalls = 8 * 24 * time.Hour
+	minutesAreKept = 2 * 24 * time.Hour
+	rollupsAreKept = 400 * 24 * time.Hour
 )
 
 // A Log keeps calls. Methods may be called at once.
@@ -31,10 +33,10 @@ func Open(ctx context.Context, c Config) (*Log, error) {
 	if c.Now == nil || c.Random == nil || c.Log == nil {
 		return nil, errors.New("calllog: Config.Now, Config.Random and Config.Log must be set")
 	}
-	c.KeepCalls = orElse(c.KeepCalls, defaultKeepCalls)
-	c.KeepMinutes = orElse(c.KeepMinutes, defaultKeepMinutes)
+	c.KeepCalls = orElse(c.KeepCalls, callsAreKept)
+	c.KeepMinutes = orElse(c.KeepMinutes, minutesAreKept)
 	c.KeepHours = orElse(c.KeepHours, c.KeepCalls)
-	c.KeepRollups = orElse(c.KeepRollups, defaultKeepRollups)
+	c.KeepRollups = orElse(c.KeepRollups, rollupsAreKept)
 	if c.KeepCalls < leastKeepCalls {
 		return nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "calls would be kept for %v, but what is sent again must be known for 7 days", c.KeepCalls), "keep calls for 8 days at least")
 	}

@@ -112,7 +112,7 @@ func (p *postgres) makeDay(ctx context.Context, d day) error {
 }
 
 // dropDay waits for nobody who writes: no writer has a lock on tables of a
-// retired day. It gives up after a moment if somebody reads them.
+// retired day. It gives up after half a second if somebody reads them.
 func (p *postgres) dropDay(ctx context.Context, d day) error {
 	p.mu.Lock()
 	delete(p.made, d)
@@ -123,6 +123,9 @@ func (p *postgres) dropDay(ctx context.Context, d day) error {
 			return err
 		}
 		if _, err := t.ExecContext(ctx, d.sql(`DROP TABLE IF EXISTS call_{day}, origin_{day}, rollup_{day}, feedback_{day}`)); err != nil {
+			if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == "55P03" { // lock timeout
+				return errInUse
+			}
 			return err
 		}
 		_, err := t.ExecContext(ctx, `DELETE FROM call_day WHERE day = $1 AND retired`, d.number())
@@ -170,6 +173,7 @@ func (p *postgres) begin(ctx context.Context, d day, n int) (*tx, error) {
 		on:       func(_ context.Context, _ day, fn func(querier) error) error { return fn(t) },
 		settle:   t.Commit,
 		prepared: func(string) *sql.Stmt { return nil }, // pgx does it
+		spelled:  func(text string) string { return text },
 		texts:    p.texts,
 	}
 	var floor int64

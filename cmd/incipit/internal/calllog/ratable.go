@@ -11,7 +11,7 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// A place is where a call stands that is rated.
+// A place is where a call stands that is asked for or rated.
 type place struct {
 	day    day
 	id     registry.CallID
@@ -22,7 +22,7 @@ type place struct {
 // day: a provider's ids are unique, but whoever records may write anything.
 const sameResponse = 100
 
-// ratable finds the call that feedback is for: by its id or, the newest one that
+// ratable finds the call that a reference means: by its id or, the newest one that
 // may lets through, by the provider's id of the response. Calls that may does
 // not let through are not there.
 func ratable(ctx context.Context, v *view, ref string, may func(env string, id prompt.ID) bool) (p place, found bool, err error) {

@@ -22,6 +22,9 @@ type rating struct {
 //
 // It reports registry.ErrNotFound for a call that was erased.
 func (l *Log) Rate(ctx context.Context, r Rating) (registry.FeedbackReceipt, error) {
+	if r.At.IsZero() {
+		r.At = l.cfg.Now()
+	}
 	r.At = r.At.UTC().Truncate(time.Microsecond)
 	j := &job{rating: &rating{Rating: r}, done: make(chan struct{})}
 	if err := l.submit(ctx, j); err != nil {

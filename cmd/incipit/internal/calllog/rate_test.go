@@ -47,7 +47,7 @@ func rated(calls []*registry.Call, by map[int]float64) []*registry.Call {
 // feedbackFor is what was said of a call.
 func feedbackFor(tb testing.TB, l *Log, id registry.CallID) []registry.Feedback {
 	tb.Helper()
-	_, f, err := l.Find(tb.Context(), id.String())
+	_, f, err := l.Find(tb.Context(), id.String(), anyone)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -233,9 +233,11 @@ func TestFeedbackAndCallsAtOnce(t *testing.T) {
 		l := logs[0]
 		calls := newSource(25).calls(64, db.Clock.Now(), 30*time.Hour)
 		want := make(map[int]float64)
+		for i := range calls {
+			want[i] = float64(1 + i%5)
+		}
 		var wg sync.WaitGroup
 		for i, c := range calls {
-			want[i] = float64(1 + i%5)
 			wg.Go(func() {
 				if _, err := logs[i%len(logs)].Append(t.Context(), entriesOf(calls[i:i+1])); err != nil {
 					t.Error(err)

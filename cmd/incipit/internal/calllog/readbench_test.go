@@ -85,7 +85,7 @@ func benchmarkRead(b *testing.B, l *Log, n int) {
 		b.Run(name, func(b *testing.B) {
 			timed(b, func(i int) {
 				c := sample[i*7919%len(sample)]
-				r, _, err := l.Find(b.Context(), ref(c))
+				r, _, err := l.Find(b.Context(), ref(c), anyone)
 				if there && (err != nil || r.Call.ID != c.ID) || !there && !errors.Is(err, registry.ErrNotFound) {
 					b.Fatal(ref(c), err)
 				}

@@ -10,8 +10,8 @@ import (
 // partOf is how many numbers the index of responses takes together: it has the
 // part first and the hash second. So what is written at one time goes into a
 // few pages, which stay in memory, however many calls the day has. Whoever
-// looks a response up looks into each part: 305 of 10 million calls.
-const partOf = 32768
+// looks a response up looks into each part: 1,221 of 10 million calls, at 3 µs.
+const partOf = 8192
 
 // responses are the numbers of the calls of a day that have the provider's id of
 // a response, the newest first, at most limit of them.

@@ -67,12 +67,12 @@ func (l *Log) dropRetired(ctx context.Context) error {
 // drop removes the tables of a retired day. If somebody reads them still, the
 // next Retain does.
 func (l *Log) drop(ctx context.Context, d day) error {
-	v := l.d.verdict(l.d.dropDay(ctx, d))
-	if v.Passing {
+	err := l.d.dropDay(ctx, d)
+	if errors.Is(err, errInUse) {
 		l.cfg.Log.Info("a day of calls is over, but is still being read: it is deleted later", "day", d.String())
 		return nil
 	}
-	return v.Err
+	return l.d.verdict(err).Err
 }
 
 // dropMinutes deletes the rollups of minutes of a day, in the order of their

@@ -62,7 +62,7 @@ func TestADayThatIsOverIsDeletedAndItsRollupsStay(t *testing.T) {
 			q := aMonth(db, id)
 			sameSums(t, string(id), b.got(t, q), b.want(q))
 		}
-		if _, _, err := b.Find(t.Context(), old[0].ID.String()); !errors.Is(err, registry.ErrNotFound) {
+		if _, _, err := b.Find(t.Context(), old[0].ID.String(), anyone); !errors.Is(err, registry.ErrNotFound) {
 			t.Error(err)
 		}
 		if _, err := b.Append(t.Context(), entriesOf(old)); !errors.Is(err, prompt.ErrInvalid) {

@@ -25,10 +25,10 @@ const (
 
 	rollupKeys = `prompt, environment, span, start_us, version, arm`
 	rollupSums = `calls, cancelled, provider_errors, prompt_errors, timeouts, unknown_errors,
-	input_known, input_tokens, output_known, output_tokens, cached_known, cached_tokens, cost_known, cost_nano,
+	input_known, input_tokens, output_known, output_tokens, cached_known, cached_tokens, cost_known, cost_nano, priced_tokens, priced_nano,
 	latency_sum_us, ratings, rating_sum, rating_squares, latency, first_token`
 	rollupColumns   = rollupKeys + `, ` + rollupSums
-	inRollupColumns = 26
+	inRollupColumns = 28
 )
 
 // startOf is the beginning of the span in which a moment lies.
@@ -55,7 +55,7 @@ func scanRollup(rs interface{ Scan(dest ...any) error }) (Row, error) {
 	)
 	if err := rs.Scan(&r.Prompt, &r.Environment, &span, &start, &r.Version, &r.Arm,
 		&r.Calls, &r.Cancelled, &r.ProviderErrors, &r.PromptErrors, &r.Timeouts, &r.UnknownErrors,
-		&r.InputKnown, &r.InputTokens, &r.OutputKnown, &r.OutputTokens, &r.CachedKnown, &r.CachedTokens, &r.CostKnown, &r.Cost,
+		&r.InputKnown, &r.InputTokens, &r.OutputKnown, &r.OutputTokens, &r.CachedKnown, &r.CachedTokens, &r.CostKnown, &r.Cost, &r.PricedTokens, &r.PricedCost,
 		&r.LatencySum, &r.Ratings, &r.RatingSum, &r.RatingSquares, &latency, &firstToken); err != nil {
 		return r, err
 	}
@@ -75,7 +75,7 @@ func (k rollupKey) args(args []any, r *telemetry.Rollup) []any {
 	// An empty sketch writes nothing, which is not null.
 	return append(args, string(k.Prompt), k.Environment, k.span, k.start, k.Version, k.Arm,
 		r.Calls, r.Cancelled, r.ProviderErrors, r.PromptErrors, r.Timeouts, r.UnknownErrors,
-		r.InputKnown, r.InputTokens, r.OutputKnown, r.OutputTokens, r.CachedKnown, r.CachedTokens, r.CostKnown, int64(r.Cost),
+		r.InputKnown, r.InputTokens, r.OutputKnown, r.OutputTokens, r.CachedKnown, r.CachedTokens, r.CostKnown, int64(r.Cost), r.PricedTokens, int64(r.PricedCost),
 		r.LatencySum, r.Ratings, r.RatingSum, r.RatingSquares, r.Latency.Append([]byte{}), r.FirstToken.Append([]byte{}))
 }
 

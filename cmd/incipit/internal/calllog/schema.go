@@ -129,6 +129,8 @@ CREATE INDEX IF NOT EXISTS feedback_{day}_seq ON feedback_{day} (seq);
 	cached_tokens   BIGINT NOT NULL,
 	cost_known      BIGINT NOT NULL,
 	cost_nano       BIGINT NOT NULL,
+	priced_tokens   BIGINT NOT NULL,
+	priced_nano     BIGINT NOT NULL,
 	latency_sum_us  BIGINT NOT NULL,
 	ratings         BIGINT NOT NULL,
 	rating_sum      DOUBLE PRECISION NOT NULL,

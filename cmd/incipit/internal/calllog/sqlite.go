@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -67,6 +69,9 @@ func (s *sqliteDir) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.adopt(ctx); err != nil {
+		return err
+	}
 	live, err := liveDays(ctx, s.common.w)
 	if err != nil {
 		return err
@@ -77,6 +82,28 @@ func (s *sqliteDir) open(ctx context.Context) error {
 		}
 	}
 	s.last.Store(s.seq)
+	return nil
+}
+
+// adopt takes files of days in that common.db does not know: we were killed
+// between making one and noting it, or common.db was damaged and moved away.
+func (s *sqliteDir) adopt(ctx context.Context) error {
+	names, err := filepath.Glob(filepath.Join(s.dir, "[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9].db"))
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		n, err := strconv.ParseInt(strings.TrimSuffix(filepath.Base(name), ".db"), 10, 64)
+		if err != nil {
+			return err
+		}
+		if d, err := dayNumbered(n); err != nil || d < s.floor {
+			continue // none of ours, or what dropDay left
+		}
+		if _, err := s.common.w.ExecContext(ctx, `INSERT INTO call_day (day, retired, schema) VALUES ($1, FALSE, $2) ON CONFLICT (day) DO NOTHING`, n, schema); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -141,17 +168,18 @@ func (s *sqliteDir) makeDay(ctx context.Context, d day) error {
 }
 
 func (s *sqliteDir) dropDay(ctx context.Context, d day) error {
-	s.mu.Lock()
-	f := s.files[d]
-	delete(s.files, d)
-	var err error
-	if f != nil {
-		f.gone = true
-		if f.users == 0 { // else whoever leaves it last closes it
-			err = f.close()
+	// A connection that is opened while the files go would find some of them, and
+	// miss what is in the others. So nobody may be reading.
+	err := s.shut(d)
+	for n := 1; errors.Is(err, errInUse) && n < 8; n++ { // half a second in all
+		if err := pause(ctx, n%5); err != nil {
+			return err
 		}
+		err = s.shut(d)
 	}
-	s.mu.Unlock()
+	if errors.Is(err, errInUse) {
+		return err
+	}
 	for _, suffix := range []string{"-wal", "-shm", "-journal", ""} {
 		if e := os.Remove(s.path(d) + suffix); !errors.Is(e, os.ErrNotExist) {
 			err = errors.Join(err, e)
@@ -164,6 +192,23 @@ func (s *sqliteDir) dropDay(ctx context.Context, d day) error {
 		_, err = s.common.w.ExecContext(ctx, `DELETE FROM call_day WHERE day = $1 AND retired`, d.number())
 	}
 	return err
+}
+
+// shut closes the file of a day for good. It reports errInUse if somebody reads
+// it still; nobody begins to any more.
+func (s *sqliteDir) shut(d day) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.files[d]
+	if f == nil {
+		return nil
+	}
+	f.gone = true
+	if f.users > 0 {
+		return errInUse
+	}
+	delete(s.files, d)
+	return f.close()
 }
 
 // errGone is of a day whose file went while a view was looked at.
@@ -179,23 +224,15 @@ func (s *sqliteDir) use(d day) (f *sqliteFile, leave func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f = s.files[d]
-	if f == nil {
+	if f == nil || f.gone {
 		return nil, nil, errGone
 	}
 	f.users++
 	return f, func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if f.users--; f.users == 0 && f.gone {
-			_ = f.close() // what it could say is of no use: the file is deleted
-		}
+		f.users--
 	}, nil
-}
-
-func (s *sqliteDir) dropped(f *sqliteFile) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return f.gone
 }
 
 func (s *sqliteDir) view(ctx context.Context, fn func(*view) error) error {
@@ -217,9 +254,6 @@ func (s *sqliteDir) readDay(ctx context.Context, d day, fn func(querier) error) 
 	}
 	defer leave()
 	if err := f.same(); err != nil {
-		if s.dropped(f) {
-			return errGone
-		}
 		return err
 	}
 	t, err := f.r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
@@ -270,6 +304,7 @@ func (s *sqliteDir) begin(ctx context.Context, d day, n int) (*tx, error) {
 			return s.readDay(ctx, on, fn)
 		},
 		prepared: f.statement,
+		spelled:  unnumbered,
 		texts:    s.texts,
 	}
 	out.settle = func() error { return s.commit(out, f) }

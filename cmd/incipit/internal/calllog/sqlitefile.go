@@ -92,8 +92,8 @@ type sqliteFile struct {
 	broken   error                // why nothing more may be written
 	prepared map[string]*sql.Stmt // what is run often; nil is not prepared yet
 
-	users int // with sqliteDir.mu
-	gone  bool
+	users int  // with sqliteDir.mu
+	gone  bool // it is to be deleted: nobody begins to use it
 }
 
 // openFile opens a file, and makes it and its tables if they are not there.

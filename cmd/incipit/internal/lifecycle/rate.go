@@ -2,7 +2,6 @@ package lifecycle
 
 import (
 	"context"
-	"errors"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -10,7 +9,8 @@ import (
 
 // Rate takes feedback for a call, by its id or by the provider's id of the
 // response. It replaces what was said before under the same name. Feedback for
-// a call that has not arrived waits for it.
+// a call that has not arrived waits for it. A call that the caller may not
+// record is not there: so nobody learns of it, or keeps others from rating theirs.
 func (s *Shared) Rate(ctx context.Context, ref string, f registry.Feedback) (registry.FeedbackReceipt, error) {
 	var none registry.FeedbackReceipt
 	log, err := s.callLog()
@@ -27,17 +27,8 @@ func (s *Shared) Rate(ctx context.Context, ref string, f registry.Feedback) (reg
 		ref = id.String() // in one case
 	}
 	c, _ := registry.CallerOf(ctx)
-	found, _, err := log.Find(ctx, ref)
-	if err == nil {
-		err = c.May(registry.MayRecord, found.Call.Environment, found.Call.Prompt)
-	} else if errors.Is(err, registry.ErrNotFound) {
-		err = nil
-		if !c.MaySome(registry.MayRecord) {
-			err = c.May(registry.MayRecord, registry.Every, registry.Every)
-		}
-	}
-	if err != nil {
-		return none, err
+	if !c.MaySome(registry.MayRecord) {
+		return none, c.May(registry.MayRecord, registry.Every, registry.Every)
 	}
 	f.By, f.At = c.Name, s.config.Now().UTC()
 	return log.Rate(ctx, calllog.Rating{Ref: ref, Feedback: f, Grants: c.Grants})

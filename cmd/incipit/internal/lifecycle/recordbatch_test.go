@@ -99,7 +99,7 @@ func TestEachCallCountsOnce(t *testing.T) {
 		if in := replicas[1].recorded(ctx, batch("a", forged)); in.Duplicates != 1 {
 			t.Errorf("forged: %+v", in)
 		}
-		if found, _, err := log.Find(ctx, all[3].ID.String()); err != nil || found.Call.Latency != time.Second || found.Call.ResponseID != "resp-3" {
+		if found, _, err := log.Find(ctx, all[3].ID.String(), func(string, prompt.ID) bool { return true }); err != nil || found.Call.Latency != time.Second || found.Call.ResponseID != "resp-3" {
 			t.Errorf("it was overwritten: %+v, %v", found.Call, err)
 		}
 		// All of it, at once, from many, each in another order.
@@ -189,23 +189,25 @@ func TestFeedbackIsForACallThatTheSenderMayRecord(t *testing.T) {
 		if got, err := r.shared.Rate(ctx, "resp/2", registry.Feedback{Value: 4}); err != nil || !got.Waiting {
 			t.Errorf("%+v, %v", got, err)
 		}
+		if got, err := r.shared.Rate(recording(t, "prod", "*"), "resp/1", registry.Feedback{Value: 4}); err != nil || !got.Waiting || got.Call != "" {
+			t.Errorf("a call of another environment: %+v, %v", got, err) // it is not there for them
+		}
 		for name, tt := range map[string]struct {
 			as   context.Context //nolint:containedctx // who asks, of a row
 			ref  string
 			f    registry.Feedback
 			kind error
 		}{
-			"of another environment": {recording(t, "prod", "*"), "resp/1", registry.Feedback{Value: 4}, registry.ErrForbidden},
-			"of nobody":              {t.Context(), "resp/9", registry.Feedback{Value: 4}, registry.ErrForbidden},
-			"without a number":       {ctx, "resp/1", registry.Feedback{}, prompt.ErrInvalid},
-			"for nothing":            {ctx, "", registry.Feedback{Value: 4}, prompt.ErrInvalid},
-			"for a NUL":              {ctx, "a\x00", registry.Feedback{Value: 4}, prompt.ErrInvalid},
+			"of nobody":        {t.Context(), "resp/9", registry.Feedback{Value: 4}, registry.ErrForbidden},
+			"without a number": {ctx, "resp/1", registry.Feedback{}, prompt.ErrInvalid},
+			"for nothing":      {ctx, "", registry.Feedback{Value: 4}, prompt.ErrInvalid},
+			"for a NUL":        {ctx, "a\x00", registry.Feedback{Value: 4}, prompt.ErrInvalid},
 		} {
 			if _, err := r.shared.Rate(tt.as, tt.ref, tt.f); !errors.Is(err, tt.kind) {
 				t.Errorf("%s: %v, want %v", name, err, tt.kind)
 			}
 		}
-		found, said, err := log.Find(ctx, "resp/1")
+		found, said, err := log.Find(ctx, "resp/1", func(string, prompt.ID) bool { return true })
 		if err != nil || len(said) != 1 || said[0].Value != 3 || found.Call.Satisfaction != registry.Some(3.0) && found.Call.Satisfaction.Known {
 			t.Errorf("%+v, %+v, %v", found.Call, said, err)
 		}

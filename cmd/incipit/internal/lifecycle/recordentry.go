@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"hash"
 	"strconv"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
@@ -34,7 +36,7 @@ func (j *judge) entry(ctx context.Context, c *registry.Call, b registry.Batch, i
 		}
 	}
 	if most := s.maxContent(); s.config.KeepContent {
-		c.Input, c.Output = cut(c.Input, most), cut(c.Output, most)
+		c.Input, c.Output = cut(shown(c.Input), most), cut(shown(c.Output), most)
 	} else {
 		c.Input, c.Output = "", ""
 	}
@@ -76,6 +78,17 @@ func wires(calls []registry.Call) []registry.WireCall {
 		out[i] = calls[i].Wire()
 	}
 	return out
+}
+
+// shown is text with U+FFFD in the place of control characters, other than line
+// ends and tabs, and of bytes that are no UTF-8.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // cut is the beginning of text, of at most so many bytes and of whole

@@ -20,13 +20,10 @@ func (s *Shared) Trace(ctx context.Context, ref string) (registry.Trace, error) 
 	if err := registry.CheckRef(ref); err != nil {
 		return registry.Trace{}, err
 	}
-	found, feedback, err := log.Find(ctx, ref)
+	c, _ := registry.CallerOf(ctx)
+	found, feedback, err := log.Find(ctx, ref, func(env string, id prompt.ID) bool { return c.May(registry.MayRead, env, id) == nil })
 	if err != nil {
 		return registry.Trace{}, noCall(err, ref)
-	}
-	c, _ := registry.CallerOf(ctx)
-	if c.May(registry.MayRead, found.Call.Environment, found.Call.Prompt) != nil {
-		return registry.Trace{}, noCall(nil, ref)
 	}
 	t := registry.Trace{Call: found.Call.Wire(), Feedback: feedback, Evidence: []registry.Evidence{}}
 	if err := s.traceRelease(ctx, &t); err != nil {

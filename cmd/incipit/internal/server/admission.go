@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"runtime"
 	"sync"
 	"time"
 
@@ -18,8 +17,8 @@ import (
 // flood costs neither memory nor much else. One caller alone gets at most half,
 // so that others get through. Methods may be called at once.
 type admission struct {
-	most   load
-	decode chan struct{} // one for each request that is taken apart
+	most  load
+	turns chan struct{} // one for each request that is worked on
 
 	mu      sync.Mutex
 	all     load            // guarded by mu
@@ -40,9 +39,8 @@ const maxOne = 2*maxCalls + 2<<10
 // refusedEvery is how often the log is told of refused requests.
 const refusedEvery = 10 * time.Second
 
-// newAdmission leaves one processor to those who resolve and follow.
-func newAdmission(most load) *admission {
-	return &admission{most: most, decode: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)-1)), by: make(map[string]load)}
+func newAdmission(most load, turns int) *admission {
+	return &admission{most: most, turns: make(chan struct{}, turns), by: make(map[string]load)}
 }
 
 // A pass is a request's place. Whoever got it leaves.
@@ -122,17 +120,17 @@ func (a *admission) refuse(now time.Time) int64 {
 	return n
 }
 
-// turn waits until a request may be taken apart. Whoever got nil calls done.
+// turn waits until a request may be worked on. Whoever got nil calls done.
 func (a *admission) turn(ctx context.Context) error {
 	select {
-	case a.decode <- struct{}{}:
+	case a.turns <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
 }
 
-func (a *admission) done() { <-a.decode }
+func (a *admission) done() { <-a.turns }
 
 // A crowdedError says that there was no room, and when to come back.
 type crowdedError struct {
@@ -153,6 +151,18 @@ func (s *Server) crowded(w *answer) error {
 	var jitter [1]byte
 	_, _ = io.ReadFull(s.config.Random, jitter[:]) // without it all of them come back at once, and are refused again
 	return &crowdedError{registry.WithFix(registry.Errorf(registry.ErrUnavailable, "more calls come than can be taken now"), "send the same again after the time in Retry-After"), 1 + int(jitter[0])%3}
+}
+
+// dawdle keeps a request that is refused waiting a moment. It costs those who
+// come back later nothing, and keeps those who come back at once from taking
+// the processors from all others.
+func (s *Server) dawdle(ctx context.Context) {
+	t := time.NewTimer(s.config.RefusalPause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // sender is whom a request counts for.

@@ -18,7 +18,7 @@ import (
 // what is set.
 func TestPlacesAreGivenBackWhateverHappens(t *testing.T) {
 	law := func(steps []uint16) bool {
-		a := newAdmission(load{8, 2 * maxOne})
+		a := newAdmission(load{8, 2 * maxOne}, 1)
 		var in []*pass
 		for _, s := range steps {
 			who, bytes := fmt.Sprint(s%3), int64(s)*200
@@ -56,7 +56,7 @@ func TestPlacesAreGivenBackWhateverHappens(t *testing.T) {
 // Who sends slowly holds a place, and no more than half of them; beyond that a
 // request is refused before its body is read, and tells when to come back.
 func TestWhatComesBeyondIsRefusedBeforeItIsRead(t *testing.T) {
-	r := sqlite(t, func(c *Config) { c.MaxRecording = 4 })
+	r := sqlite(t, func(c *Config) { c.MaxRecording, c.RefusalPause = 4, time.Millisecond })
 	slow, quick := r.key([]registry.Permission{registry.MayRecord}, "*", "*"), r.key([]registry.Permission{registry.MayRecord}, "*", "*")
 	addr := strings.TrimPrefix(r.url, "http://")
 	hold := func(key string) net.Conn {

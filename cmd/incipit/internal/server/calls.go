@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -21,6 +22,7 @@ import (
 const (
 	maxCalls  = 4 << 20  // of a body with calls, packed or not
 	firstRoom = 64 << 10 // for a body whose length is not told
+	large     = 64 << 10 // of what is recorded in its turn
 	packing   = 8        // how much larger calls are usually when they are unpacked
 )
 
@@ -85,6 +87,7 @@ func (s *Server) take(w *answer, r *http.Request, decode func([]byte) (registry.
 	_ = http.NewResponseController(w.ResponseWriter).SetReadDeadline(s.config.Now().Add(s.config.CallsTimeout))
 	p, ok := s.admission.enter(sender(w.caller), roomFor(r.ContentLength, packed))
 	if !ok {
+		s.dawdle(r.Context())
 		return none, s.crowded(w)
 	}
 	defer p.leave()
@@ -92,17 +95,27 @@ func (s *Server) take(w *answer, r *http.Request, decode func([]byte) (registry.
 	if err != nil {
 		return none, err
 	}
-	return s.recordBody(r.Context(), w, p, body, packed, decode)
+	return s.kept(registry.WithCaller(r.Context(), w.caller), w, p, body, packed, decode)
 }
 
-// recordBody decodes a body and has its calls recorded.
-func (s *Server) recordBody(ctx context.Context, w *answer, p *pass, body []byte, packed bool, decode func([]byte) (registry.Batch, error)) (registry.Intake, error) {
-	batch, err := s.decoded(ctx, w, p, body, packed, decode)
+// kept decodes a body when it is its turn, and has its calls recorded. A large
+// one keeps its turn meanwhile, for what is worked with at once to be bounded;
+// small ones are written together.
+func (s *Server) kept(ctx context.Context, w *answer, p *pass, body []byte, packed bool, decode func([]byte) (registry.Batch, error)) (registry.Intake, error) {
+	if err := s.admission.turn(ctx); err != nil {
+		return registry.Intake{}, err
+	}
+	done := sync.OnceFunc(s.admission.done)
+	defer done()
+	batch, err := s.decoded(w, p, body, packed, decode)
 	if err != nil {
 		return registry.Intake{}, err
 	}
+	if p.bytes < large {
+		done()
+	}
 	start := s.config.Now()
-	in, err := s.service.Record(registry.WithCaller(ctx, w.caller), batch)
+	in, err := s.service.Record(ctx, batch)
 	s.metrics.recorded(&in, s.config.Now().Sub(start), err)
 	if err == nil || ctx.Err() == nil {
 		s.recorded.Store(&outcome{err})
@@ -127,12 +140,8 @@ func (s *Server) receive(w *answer, r *http.Request, p *pass) ([]byte, error) {
 	return nil, unreadable(err, maxCalls)
 }
 
-// decoded unpacks and decodes a body when it is its turn.
-func (s *Server) decoded(ctx context.Context, w *answer, p *pass, body []byte, packed bool, decode func([]byte) (registry.Batch, error)) (registry.Batch, error) {
-	if err := s.admission.turn(ctx); err != nil {
-		return registry.Batch{}, err
-	}
-	defer s.admission.done()
+// decoded unpacks and decodes a body.
+func (s *Server) decoded(w *answer, p *pass, body []byte, packed bool, decode func([]byte) (registry.Batch, error)) (registry.Batch, error) {
 	if packed {
 		z, err := gzip.NewReader(bytes.NewReader(body))
 		if err == nil {

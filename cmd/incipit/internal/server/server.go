@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -50,10 +51,15 @@ type Config struct {
 	MaxConnections int // at once; more wait to be accepted. 10,000 if 0
 	MaxStreams     int // at once; more are told to come back. 5,000 if 0
 
-	MaxRecording      int   // requests with calls at once; more are told to come back. 64 if 0
+	MaxRecording      int   // requests with calls at once; more are told to come back. 256 if 0
 	MaxRecordingBytes int64 // that they take together. 32 MiB if 0
 
+	// Recorders is how many of them are worked on at once. If it is 0, one less
+	// than there are processors: that one is for those who resolve and follow.
+	Recorders int
+
 	CallsTimeout time.Duration // for the body of a request with calls. 10 s if 0
+	RefusalPause time.Duration // before one that has no room is told so. 200 ms if 0
 
 	Figures *CallFigures // what the service observes of calls; none of them if nil
 
@@ -93,8 +99,10 @@ func New(c Config) (*Server, error) {
 	c.StopTimeout = cmp.Or(c.StopTimeout, 10*time.Second)
 	c.MaxConnections = cmp.Or(c.MaxConnections, 10_000)
 	c.MaxStreams = cmp.Or(c.MaxStreams, 5_000)
-	c.MaxRecording = cmp.Or(c.MaxRecording, 64)
+	c.MaxRecording = cmp.Or(c.MaxRecording, 256)
+	c.Recorders = cmp.Or(c.Recorders, max(1, runtime.GOMAXPROCS(0)-1))
 	c.CallsTimeout = cmp.Or(c.CallsTimeout, 10*time.Second)
+	c.RefusalPause = cmp.Or(c.RefusalPause, 200*time.Millisecond)
 	c.MaxRecordingBytes = cmp.Or(c.MaxRecordingBytes, 32<<20)
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -113,7 +121,7 @@ func New(c Config) (*Server, error) {
 	}
 	s := &Server{config: c, service: c.Service, log: c.Log, streams: newStreams(), origin: http.NewCrossOriginProtection(), toFetch: make(chan struct{}, 1)}
 	s.hub = newHub(source{c.Service.Revisions, c.Service.Patches, c.Service.Snapshot}, c.Log)
-	s.admission = newAdmission(load{c.MaxRecording, c.MaxRecordingBytes})
+	s.admission = newAdmission(load{c.MaxRecording, c.MaxRecordingBytes}, c.Recorders)
 	s.metrics = newMetrics(s)
 	return s, s.mount(s.everyRoute())
 }

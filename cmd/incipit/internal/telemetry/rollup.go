@@ -38,7 +38,9 @@ type Rollup struct {
 	CachedKnown, CachedTokens int64
 	CostKnown                 int64
 	Cost                      registry.NanoUSD
-	LatencySum                int64 // microseconds, over all calls
+	PricedTokens              int64            // of the calls that tell tokens and cost
+	PricedCost                registry.NanoUSD // of the same
+	LatencySum                int64            // microseconds, over all calls
 
 	Ratings       int64
 	RatingSum     float64
@@ -62,6 +64,10 @@ func (r *Rollup) Add(c *registry.Call) {
 	tell(&r.OutputKnown, &r.OutputTokens, c.OutputTokens)
 	tell(&r.CachedKnown, &r.CachedTokens, c.CachedTokens)
 	tell(&r.CostKnown, &r.Cost, c.Cost)
+	if c.Cost.Known && (c.InputTokens.Known || c.OutputTokens.Known) {
+		r.PricedTokens += c.InputTokens.Value + c.OutputTokens.Value
+		r.PricedCost += c.Cost.Value
+	}
 	r.LatencySum += c.Latency.Microseconds()
 	r.Latency.Add(milliseconds(c.Latency))
 	if c.FirstToken.Known {
@@ -122,6 +128,8 @@ func (r *Rollup) Merge(o *Rollup) {
 	r.CachedTokens += o.CachedTokens
 	r.CostKnown += o.CostKnown
 	r.Cost += o.Cost
+	r.PricedTokens += o.PricedTokens
+	r.PricedCost += o.PricedCost
 	r.LatencySum += o.LatencySum
 	r.Ratings += o.Ratings
 	r.RatingSum += o.RatingSum
@@ -159,6 +167,9 @@ func (r *Rollup) Figures() registry.Figures {
 	}
 	if r.CostKnown > 0 {
 		f.AvgCostUSD = new(r.Cost.USD() / float64(r.CostKnown))
+	}
+	if r.PricedTokens > 0 {
+		f.CostPer1KTokens = new(r.PricedCost.USD() / float64(r.PricedTokens) * 1000)
 	}
 	if n := float64(r.Ratings); n > 0 {
 		f.AvgSatisfaction = new(r.RatingSum / n)

@@ -185,7 +185,7 @@ func TestFiguresOfOneCall(t *testing.T) {
 		AvgLatencyMS:  new(1500.0), P50LatencyMS: new(1500.0), P95LatencyMS: new(1500.0), P99LatencyMS: new(1500.0),
 		P50FirstTokenMS: new(250.0), P95FirstTokenMS: new(250.0),
 		TotalTokens: new(int64(100)), InputTokens: new(int64(100)), CachedTokens: new(int64(60)), // output: not told
-		CostUSD: new(0.0025), AvgCostUSD: new(0.0025),
+		CostUSD: new(0.0025), AvgCostUSD: new(0.0025), CostPer1KTokens: new(0.025),
 		Ratings: 1, AvgSatisfaction: new(2.0), // one rating has no spread
 	}
 	if d := cmp.Diff(want, got, cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= limit*math.Abs(b) })); d != "" {

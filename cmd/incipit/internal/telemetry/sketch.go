@@ -86,13 +86,26 @@ func (s *Sketch) Count() int64 {
 	return int64(s.dd.GetCount())
 }
 
-// Quantile is the number at q from 0 to 1, and false of an empty sketch.
+// Quantile is the smallest number that at least q of all are not above, for q
+// from 0 to 1, and false of an empty sketch: p99 of two numbers is the larger.
 func (s *Sketch) Quantile(q float64) (float64, bool) {
-	if s.Count() == 0 {
+	n := float64(s.Count())
+	if n == 0 {
 		return 0, false
+	}
+	// The library takes the number of rank q·(n-1), rounded down, from 0 on. The
+	// half keeps its multiplication from ending just below the rank.
+	if n > 1 {
+		q = min(1, (rank(q, n)-1+0.5)/(n-1))
 	}
 	v, err := s.dd.GetValueAtQuantile(q)
 	return v, err == nil
+}
+
+// rank is the place, from 1 to n, of the smallest of n numbers that at least q of
+// them are not above. Where q·n is a whole number but for its last bits, it is that.
+func rank(q, n float64) float64 {
+	return min(n, max(1, math.Ceil(q*n*(1-1e-12))))
 }
 
 // Append writes the sketch behind b, in the library's encoding without the base

@@ -31,7 +31,7 @@ func TestQuantilesOfAMillionLatenciesAreWithinThePromise(t *testing.T) {
 		}
 		slices.Sort(latencies)
 		for _, q := range []float64{0.5, 0.95, 0.99} {
-			exact := latencies[int(q*float64(len(latencies)-1))]
+			exact := latencies[int(rank(q, float64(len(latencies))))-1]
 			for name, s := range map[string]*Sketch{"one sketch": &one, "1,000 merged": &merged, "decoded": new(decoded(t, &merged))} {
 				got, _ := s.Quantile(q)
 				off := math.Abs(got-exact) / exact
@@ -113,13 +113,53 @@ func TestMergesOfSketchesDoNotDependOnTheirOrder(t *testing.T) {
 	})
 }
 
+// Of n numbers 1 to n, so that a number is its rank: p99 of a few is the largest,
+// and no share of them less than q is at or below what Quantile says.
+func TestAQuantileIsTheSmallestThatEnoughAreNotAbove(t *testing.T) {
+	for _, tt := range []struct {
+		n    int
+		q    float64
+		want float64
+	}{
+		{1, 0.5, 1},
+		{1, 0.99, 1},
+		{2, 0.5, 1},
+		{2, 0.95, 2},
+		{2, 0.99, 2},
+		{3, 0.5, 2},
+		{10, 0.5, 5},
+		{10, 0.95, 10},
+		{20, 0.95, 19},
+		{21, 0.95, 20},
+		{40, 0.95, 38},
+		{20, 0.99, 20},
+		{20, 0, 1},
+		{20, 1, 20},
+	} {
+		var s Sketch
+		for v := range tt.n {
+			s.Add(float64(v + 1))
+		}
+		if got, ok := s.Quantile(tt.q); !ok || math.Abs(got-tt.want) > limit*tt.want {
+			t.Errorf("%g of 1 to %d is %g, not %g", tt.q, tt.n, got, tt.want)
+		}
+	}
+	for n := 1; n <= 10_000; n++ {
+		for _, percent := range []int{50, 95, 99} {
+			if got, want := rank(float64(percent)/100, float64(n)), float64((percent*n+99)/100); got != want {
+				t.Fatalf("rank of p%d of %d is %g, not %g", percent, n, got, want)
+			}
+		}
+	}
+}
+
 func TestEveryNumberIsWithinThePromise(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := numbers().Filter(func(v []float64) bool { return len(v) > 0 }).Draw(t, "numbers")
 		s := sketchOf(in)
 		slices.Sort(in)
 		q := rapid.Float64Range(0, 1).Draw(t, "q")
-		exact := in[int(q*float64(len(in)-1))]
+		exact := in[int(rank(q, float64(len(in))))-1]
 		got, ok := s.Quantile(q)
 		if exact < smallest {
 			exact = 0

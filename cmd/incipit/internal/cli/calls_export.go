@@ -171,8 +171,8 @@ func export(ctx context.Context, c *api.Client, req exportRequest, w io.Writer) 
 	}
 }
 
-// intoFile writes a file so that it is there whole or not at all, and reports
-// how many bytes it has.
+// intoFile writes a file so that it is there whole or not at all, for its owner
+// alone, since calls may hold what people wrote. It reports how many bytes it has.
 func intoFile(name string, write func(io.Writer) error) (size int64, err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), ".incipit-*")
 	if err != nil {
@@ -180,9 +180,6 @@ func intoFile(name string, write func(io.Writer) error) (size int64, err error) 
 	}
 	defer os.Remove(f.Name())
 	err = write(f)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -195,13 +192,19 @@ func intoFile(name string, write func(io.Writer) error) (size int64, err error) 
 	if err != nil {
 		return 0, err
 	}
-	return size, os.Rename(f.Name(), name)
+	if err := os.Rename(f.Name(), name); err != nil {
+		return 0, noPlace(name, err)
+	}
+	return size, nil
 }
 
 // noPlace says that a file cannot be made, by the name that the person gave.
 func noPlace(name string, err error) error {
-	if pathErr, ok := err.(*os.PathError); ok { //nolint:errorlint // CreateTemp wraps nothing around it
-		err = pathErr.Err
+	switch named := err.(type) { //nolint:errorlint // CreateTemp and Rename wrap nothing around it
+	case *os.PathError:
+		err = named.Err
+	case *os.LinkError:
+		err = named.Err
 	}
 	return fmt.Errorf("%s cannot be written: %s", prompt.Visible(name), strings.TrimSpace(err.Error()))
 }

@@ -129,8 +129,8 @@ func versionOf(ctx context.Context, ws *source.Workspace, id prompt.ID) (string,
 // compares releases, and a commit shows what changed.
 func measurementOf(f *registry.Figures) source.Measurement {
 	m := source.Measurement{UserSatisfaction: rounded(f.AvgSatisfaction, 3), AverageResponseTimeMS: rounded(f.AvgLatencyMS, 4)}
-	if f.CostUSD != nil && f.TotalTokens != nil && *f.TotalTokens > 0 {
-		m.EstimatedCostPer1K = rounded(new(*f.CostUSD/float64(*f.TotalTokens)*1000), 4)
+	if f.CostPer1KTokens != nil {
+		m.EstimatedCostPer1K = rounded(f.CostPer1KTokens, 4)
 	}
 	return m
 }

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -96,6 +97,12 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	// What suits a command of milliseconds does not suit a server.
 	debug.SetGCPercent(100)
 	debug.SetMemoryLimit(math.MaxInt64)
+	processors := runtime.GOMAXPROCS(0)
+	if e.getenv("GOMAXPROCS") == "" {
+		// Go lets a busy goroutine run for 10 ms, the kernel a busy thread for less:
+		// with threads to spare, nobody who resolves waits for those who record.
+		runtime.GOMAXPROCS(processors + 2)
+	}
 	log := e.logger(f.logJSON)
 
 	if err := f.where(ctx, e); err != nil {
@@ -137,7 +144,7 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 			log.Warn("Git could not be read; it is tried again", "error", err)
 		}
 	}
-	srv, err := newServer(e, f, svc, server.Config{Figures: figures, Registry: registered, Exporter: exporter, Log: log})
+	srv, err := newServer(e, f, svc, server.Config{Figures: figures, Registry: registered, Exporter: exporter, Recorders: max(1, processors-1), Log: log})
 	if err != nil {
 		return err
 	}

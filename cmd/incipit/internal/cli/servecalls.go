@@ -9,6 +9,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/otlp"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -17,6 +18,13 @@ func (f *serveFlags) keep(e *env, log *slog.Logger) (calllog.Config, error) {
 	at, err := f.config(e)
 	if err != nil {
 		return calllog.Config{}, err
+	}
+	for _, name := range []string{"INCIPIT_KEEP_CONTENT", "INCIPIT_KEEP_SUBJECTS"} {
+		switch v := e.getenv(name); v {
+		case "", "true", "false":
+		default: // who meant to keep something would miss it when it is too late
+			return calllog.Config{}, registry.Errorf(prompt.ErrInvalid, "%s is %q; it must be true or false", name, prompt.Clip(prompt.Visible(v), 40))
+		}
 	}
 	c := calllog.Config{Dir: at.Dir, URL: at.URL, Now: e.now, Random: rand.Reader, Log: log}
 	if c.KeepCalls, err = api.ParseAge(f.keepCalls); err != nil {

@@ -79,8 +79,15 @@ func printSent(w io.Writer, t *registry.Trace, tty bool) {
 		fmt.Fprintf(w, "\n%s\n", bold("messages, as they were sent"))
 		printMessages(w, t.Rendered, tty)
 	case t.Messages != nil:
-		fmt.Fprintf(w, "\n%s\n", bold("messages, as they were released; what stood for the variables was not kept"))
+		note := "what stood for the variables was not kept"
+		if t.Call.Input != "" {
+			note = "the input that was kept does not tell what stood for the variables"
+		}
+		fmt.Fprintf(w, "\n%s\n", bold("messages, as they were released; "+note))
 		printMessages(w, t.Messages, tty)
+	}
+	if t.Rendered == nil && t.Call.Input != "" {
+		printMessages(w, []prompt.Message{{Role: "input", Content: t.Call.Input}}, tty)
 	}
 }
 

@@ -14,6 +14,11 @@ mkdir -p results
 	go test -run '^$' -bench . -timeout 30m ./cmd/incipit/internal/server
 	go test -run '^$' -bench . -timeout 30m ./cmd/incipit/internal/sqlstore
 	go test -run '^$' -bench '^BenchmarkIndex$' -benchtime 3x -timeout 30m ./cmd/incipit/internal/source
+	echo "# calls: kept, counted, asked for, and too many; INCIPIT_BENCH_CALLS=10000000 asks among ten million"
+	go test -run '^$' -bench '^BenchmarkAppend$' -benchtime 600x -timeout 30m ./cmd/incipit/internal/calllog
+	go test -run '^$' -bench '^BenchmarkRead$' -timeout 60m ./cmd/incipit/internal/calllog
+	go test -run '^$' -bench '^BenchmarkFlood$' -benchtime 1x -timeout 30m ./cmd/incipit
+	go test -run '^$' -bench . -benchmem -timeout 30m ./cmd/incipit/internal/{api,telemetry,callfile,otlp}
 	echo "# the SDK, and the light half"
 	go test -run '^$' -bench . -benchmem .
 	go test -run '^$' -bench . -benchmem ./internal/...

@@ -57,7 +57,7 @@ func BenchmarkFlood(b *testing.B) {
 		fmt.Printf("capacity: %.0f calls/s, durable, 8 senders of %d calls, packed; the server's memory then %d MB at most\n", rate, floodBatch, v.rss()>>20)
 		b.ReportMetric(rate, "calls/s")
 
-		plan := floodPlan{Prompt: repo.id(1), Clients: 256, Batches: 2500, PerSecond: 20 * rate / floodBatch, Address: sink.address}
+		plan := floodPlan{Prompt: repo.id(1), Clients: 600, Batches: 2500, PerSecond: 20 * rate / floodBatch, Address: sink.address}
 		beside := startFlood(b, plan)
 		plan.Address = v.address
 		flood := startFlood(b, plan)

@@ -131,7 +131,7 @@ func TestAFloodFillsNoMemoryAndIsCounted(t *testing.T) {
 	if s.Dropped == 0 || s.Queued > 10_500 {
 		t.Errorf("the status says %+v", s)
 	}
-	if err := c.Close(context.Background()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d recorded calls", s.Dropped)) {
+	if err := c.Close(context.Background()); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("not delivered: %d", s.Dropped)) {
 		t.Errorf("Close says %v", err)
 	}
 	if s = balance(t, c, put); s.Delivered != l.calls.Load() || s.Queued != 0 {

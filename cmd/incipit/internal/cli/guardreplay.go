@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+func guardCommand(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "guard",
+		Short:   "See when the guard would have acted",
+		Example: examples("incipit guard replay --warmup 5000 < calls.csv", "incipit guard replay --policy classic < calls.csv"),
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(guardReplayCommand(e))
+	return cmd
+}
+
+func guardReplayCommand(e *env) *cobra.Command {
+	var (
+		r            guard.Replay
+		only, policy string
+	)
+	cmd := &cobra.Command{
+		Use:   "replay [--warmup N] [--alpha A] [--metrics METRICS] [--policy evidence|classic] < calls.csv",
+		Short: "Run the guard over calls in CSV, and print when it decides",
+		Long: "replay reads CSV from standard input, whose header is\n" +
+			"arm,error,latency_ms,tokens,satisfaction,split,subject in any order (also\n" +
+			"first_token_ms and cost_usd); all but arm may be left out, and cells may be empty.\n" +
+			"It prints INDEX,VERDICT the moment it decides: safe once, and regress, at which\n" +
+			"it ends. INDEX counts the lines after the header from 1.\n\n" +
+			"arm is stable or candidate, or 0 or 1, as the call was assigned; error is 0 or 1.\n" +
+			"split is the candidate's share when the call was assigned: up to 1 as a fraction,\n" +
+			"above 1 in percent. Without the column calls are compared within blocks of 40, in\n" +
+			"which the split must stand still. subject is whose calls stay on one arm while\n" +
+			"the split does: then only a subject's first call, error or rating is evidence.\n" +
+			"A late rating is a line of its own, with arm, split and subject of its call and\n" +
+			"nothing else. Attempts of one call are one line, or lines of one subject.\n\n" +
+			"The policy classic is a rule of thumb, to compare with: it alarms at noise.",
+		Example: examples("incipit guard replay --warmup 5000 < calls.csv",
+			"incipit guard replay --alpha 0.001 --metrics errors,latency < calls.csv"),
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			r.Policy.Rule = guard.Rule(policy)
+			if only != "" {
+				if r.Policy.Metrics, err = guard.ParseSet(only); err != nil {
+					return err
+				}
+			}
+			if r.Warmup < 0 {
+				return registry.Errorf(prompt.ErrInvalid, "--warmup is %d; it must be 0 or more", r.Warmup)
+			}
+			if a := r.Policy.Alpha; cmd.Flags().Changed("alpha") && !(a > 0) {
+				return registry.Errorf(prompt.ErrInvalid, "--alpha is %v; it must be above 0, such as 0.01", a)
+			}
+			return runGuardReplay(cmd.Context(), e, r)
+		},
+	}
+	fl := cmd.Flags()
+	fl.IntVar(&r.Warmup, "warmup", 0, "take the first `N` lines for the stable release's history")
+	fl.Float64Var(&r.Policy.Alpha, "alpha", 0.01, "take a healthy candidate back with at most this `PROBABILITY`")
+	fl.StringVar(&only, "metrics", "", "watch these `METRICS` alone, with commas between: errors, latency, first_token, tokens, cost, satisfaction")
+	fl.StringVar(&policy, "policy", string(guard.Evidence), "decide by this `POLICY`: evidence or classic")
+	complete(cmd, "policy", string(guard.Evidence), string(guard.Classic))
+	return cmd
+}
+
+func runGuardReplay(ctx context.Context, e *env, r guard.Replay) error {
+	// This one may read millions of lines: here garbage is collected.
+	debug.SetGCPercent(100)
+	debug.SetMemoryLimit(math.MaxInt64)
+	r.Notify = e.talk
+	r.Decide = func(index int, v guard.Verdict) error {
+		word := "safe"
+		switch v.Kind {
+		case guard.Untrusted:
+			e.talk("line %d: the arms do not have their shares, so these data decide nothing any more", index)
+			return nil
+		case guard.Regressed:
+			word = "regress"
+			if v.Guilty != 0 {
+				e.talk("worse: %s", v.Guilty)
+			}
+		}
+		_, err := fmt.Fprintf(e.rawOut, "%d,%s\n", index, word)
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { // reads until the input ends; if the person goes first, the program ends with it
+		d, err := r.Run(e.in)
+		if err == nil {
+			e.talk("%s", d.Verdict().Kind)
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,64 @@
+package guard
+
+// A Report is a verdict with all that it rests on, to be kept and shown.
+type Report struct {
+	Policy   Policy         `json:"policy"`
+	Verdict  string         `json:"verdict"`
+	Observed uint64         `json:"observed"` // calls and late ratings
+	Calls    Arms           `json:"calls"`
+	PValue   float64        `json:"p_value"` // that the candidate is no worse, at the worst moment so far
+	Ratio    float64        `json:"ratio"`   // capital against the shares; from 1,000 on the data are not trusted
+	Subjects bool           `json:"subjects"`
+	Metrics  []MetricReport `json:"metrics"`
+}
+
+// Arms is a count by arm.
+type Arms struct {
+	Stable    uint64 `json:"stable"`
+	Candidate uint64 `json:"candidate"`
+}
+
+// A MetricReport is what is known of one metric.
+type MetricReport struct {
+	Metric string `json:"metric"`
+	Values Arms   `json:"values"`
+	// Capital is what the bets against the candidate made of Start. A candidate
+	// is taken back when the capital of metrics that are known at the same time
+	// adds up to Goal.
+	Start   float64 `json:"start"`
+	Capital float64 `json:"capital"`
+	Goal    float64 `json:"goal"`
+	// SafeCapital is what 1 became in bets that the candidate is within the
+	// margin. It was shown to be when that reached SafeGoal.
+	SafeCapital float64 `json:"safe_capital"`
+	SafeGoal    float64 `json:"safe_goal"`
+	Safe        bool    `json:"safe"`
+	Guilty      bool    `json:"guilty"`
+	// Difference is candidate minus stable, of the means, with an interval at
+	// level 1-alpha; nil while there is too little. It decides nothing.
+	Difference *Interval `json:"difference"`
+}
+
+// Report is the verdict with its inputs.
+func (d *Detector) Report() Report {
+	r := Report{
+		Policy: d.policy, Verdict: d.verdict.Kind.String(), Observed: d.seen,
+		Calls: Arms{d.calls[0], d.calls[1]}, PValue: 1, Ratio: d.ratio.wealth, Subjects: d.sticky,
+	}
+	if d.peak > 1 {
+		r.PValue = 1 / d.peak
+	}
+	for _, m := range d.policy.Metrics.List() {
+		one := MetricReport{
+			Metric: m.String(), Values: Arms{d.values[m][0], d.values[m][1]},
+			Start: d.weights[m], Capital: d.capital[m], Goal: 1 / d.policy.Alpha,
+			SafeCapital: d.safeWealth(m), SafeGoal: 1 / d.policy.AlphaSafe,
+			Safe: d.safe.Has(m), Guilty: d.verdict.Guilty.Has(m),
+		}
+		if i, ok := d.spans[m].interval(d.policy.Alpha); ok {
+			one.Difference = &i
+		}
+		r.Metrics = append(r.Metrics, one)
+	}
+	return r
+}

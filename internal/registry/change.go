@@ -16,6 +16,7 @@ type Request struct {
 	Reason      string    `json:"reason,omitempty"`
 	Supersede   bool      `json:"supersede,omitempty"`   // deploy over an open rollout
 	Quarantined bool      `json:"quarantined,omitempty"` // deploy what was rolled back, and clear it by that
+	Manual      bool      `json:"manual,omitempty"`      // people alone move the rollout
 
 	// Confirm is the environment's name, where it is protected.
 	Confirm string `json:"-"`

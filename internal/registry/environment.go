@@ -19,6 +19,7 @@ type Environment struct {
 	Require   []string `json:"require,omitempty"`   // the kinds of evidence that a release must have
 	Approvals int      `json:"approvals,omitempty"` // how many people must approve, the author and the caller not among them
 	Freeze    []Freeze `json:"freeze,omitempty"`    // when nothing but going back is allowed
+	Guard     *Guard   `json:"guard,omitempty"`     // how rollouts are watched; nil: as GuardOf says
 }
 
 // A Freeze is a time in which nothing new is deployed: once, from From to To,
@@ -52,6 +53,9 @@ func (e Environment) Validate() error {
 		if err := f.validate(); err != nil {
 			return err
 		}
+	}
+	if e.Guard != nil {
+		return e.Guard.Validate()
 	}
 	return nil
 }

@@ -105,7 +105,8 @@ type Rollout struct {
 	Bucketing Bucketing `json:"bucketing"`
 	Salt      string    `json:"salt,omitempty"` // fixed for the life of a rollout
 	Arms      []Arm     `json:"arms"`
-	Steps     []Share   `json:"steps,omitempty"` // planned shares of a canary
+	Steps     []Share   `json:"steps,omitempty"`  // planned shares of a canary
+	Manual    bool      `json:"manual,omitempty"` // people alone move it, whatever the environment's guard
 }
 
 // NewRollout starts the replacement of stable by candidate, at share 0 of the

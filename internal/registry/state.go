@@ -53,6 +53,8 @@ type Change struct {
 	Event      Event       // where there is an audit log; its time, number and hashes are the store's
 	Described  []byte      // the entry of a prompt that a file does not know yet, without its deployments
 	Answer     any         // what the caller is told, now and when it asks again with the same key
+	Watched    *Watched    // where there is a guard: how it goes on
+	Decisions  []Decision  // of the guard; their numbers are the store's
 }
 
 // Once makes a request that is sent again count once: the answer is kept under

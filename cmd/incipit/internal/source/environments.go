@@ -24,6 +24,8 @@ type environmentRow struct {
 	Require   []string    `yaml:"require"`
 	Approvals int         `yaml:"approvals"`
 	Freeze    []freezeRow `yaml:"freeze"`
+
+	Guard *registry.Guard `yaml:"guard"`
 }
 
 // A freezeRow has from and to, or days. Times are strings: YAML would take one
@@ -75,7 +77,7 @@ func environmentsOf(rows []environmentRow, doc *yaml.Node) ([]registry.Environme
 }
 
 func (row environmentRow) environment() (registry.Environment, error) {
-	e := registry.Environment{Name: row.Name, Protected: row.Protected, Reason: row.Reason, After: row.After, Require: row.Require, Approvals: row.Approvals}
+	e := registry.Environment{Name: row.Name, Protected: row.Protected, Reason: row.Reason, After: row.After, Require: row.Require, Approvals: row.Approvals, Guard: row.Guard}
 	if len(row.Require) > maxRequired || len(row.Freeze) > maxFreezes {
 		return e, fmt.Errorf("at most %d kinds of evidence and %d freezes are allowed", maxRequired, maxFreezes)
 	}

@@ -112,3 +112,36 @@ func TestConfigRefusesRulesThatCannotBeKept(t *testing.T) {
 		})
 	}
 }
+
+func TestTheGuardOfAnEnvironmentIsRead(t *testing.T) {
+	c, err := ParseConfig([]byte(`
+environments:
+  - name: production
+    guard:
+      policy: evidence
+      max_error_increase: 0.02
+      min_satisfaction_delta: -0.5
+      metrics: [errors, latency]
+      steps: [1, 12.5, 50]
+      bake: 10m
+      prompts:
+        billing/*: {max_latency_increase_pct: 30, hold_back: 10}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := c.Environments[0].GuardOf("billing/refunds")
+	if *g.MaxErrorIncrease != 0.02 || *g.MinSatisfactionDelta != -0.5 || len(g.Metrics) != 2 || g.Steps[1] != 12_500 || g.Bake.String() != "10m" || *g.MaxLatencyIncreasePct != 30 || *g.HoldBack != 10_000 {
+		t.Errorf("%+v", g)
+	}
+	for text, want := range map[string]string{
+		"{policy: luck}":         `policy is "luck"`,
+		"{max_eror_increase: 1}": "field max_eror_increase not found",
+		"{bake: soon}":           "is no time",
+		"{alpha: high}":          "line 3",
+	} {
+		if _, err := ParseConfig([]byte("environments:\n  - name: production\n    guard: " + text + "\n")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}

@@ -1,0 +1,108 @@
+package registry
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// A Watched is a rollout that the guard follows, as it is kept: what it goes on
+// from, on whichever replica. The bytes of State and Detector are their
+// packages'.
+type Watched struct {
+	Place
+	Opened   int        // number of the deployment by which it began
+	Rules    GuardRules // as they stood then
+	State    json.RawMessage
+	Detector []byte // empty until it begins
+	Cursor   int64  // number of the last call that is in it
+	Begun    int64  // number of the last call before it: what came after it is in it
+	Since    time.Time
+	Ended    bool
+	Version  int64 // grows with each write; one that expects another is refused
+	At       time.Time
+}
+
+// A Decision is one line of a rollout's log: what was decided, on what.
+type Decision struct {
+	Place
+	Opened     int             `json:"rollout"` // number of the deployment by which the rollout began
+	Seq        int             `json:"seq"`     // from 1, without gaps, per rollout
+	At         time.Time       `json:"at"`
+	Kind       string          `json:"kind"`
+	By         string          `json:"by"` // guard, or whoever did it
+	Verdict    string          `json:"verdict"`
+	Text       string          `json:"text"`
+	Share      Share           `json:"share"`      // the candidate's, from then on
+	Deployment int             `json:"deployment"` // the record that it made; 0 is none
+	Cursor     int64           `json:"cursor"`     // number of the last call that it rests on
+	Evidence   json.RawMessage `json:"evidence,omitempty"`
+}
+
+// The kinds of decisions. Those that say what a person did have a By that is
+// not GuardName.
+const (
+	DecisionBegin    = "begin"
+	DecisionAdvance  = "advance"
+	DecisionShift    = "shift" // by a person
+	DecisionHold     = "hold"  // a verdict that is a reason to stay
+	DecisionAsk      = "ask"   // a person must say what comes next
+	DecisionPause    = "pause"
+	DecisionResume   = "resume"
+	DecisionRollback = "rollback"
+	DecisionPromote  = "promote"
+	DecisionEnd      = "end" // another deployment took its place
+	DecisionChanged  = "changed"
+)
+
+// GuardName is who acts where the guard does.
+const GuardName = "guard"
+
+// A RolloutReport is where a rollout stands, and why.
+type RolloutReport struct {
+	Place
+	Opened    int             `json:"rollout"`
+	Strategy  Strategy        `json:"strategy"`
+	Stable    string          `json:"stable"`
+	Candidate string          `json:"candidate"`
+	Share     Share           `json:"share"`
+	Steps     []Share         `json:"steps"` // the last one before it is promoted is the hold-back
+	Phase     string          `json:"phase"`
+	Verdict   string          `json:"verdict"`
+	Text      string          `json:"text"` // why it stands where it stands, in words
+	Next      string          `json:"next"` // what happens next, by itself or by whom
+	Since     time.Time       `json:"since"`
+	At        time.Time       `json:"at"`      // as of when
+	InStep    Duration        `json:"in_step"` // observed time at this share
+	Healthy   Duration        `json:"healthy"` // of it
+	Needed    *float64        `json:"needed"`  // about how many of the candidate's calls a verdict takes, from the first on
+	Rules     GuardRules      `json:"rules"`
+	Evidence  json.RawMessage `json:"evidence,omitempty"` // a report of the guard
+	Decisions []Decision      `json:"decisions"`
+}
+
+// Open reports whether the rollout goes on.
+func (r RolloutReport) Open() bool { return r.Phase != "ended" }
+
+// A HoldRequest pauses a rollout or lets it go on.
+type HoldRequest struct {
+	Place
+	Resume bool   `json:"resume"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// Began is the deployment by which the open rollout began, and false if none is
+// open.
+func (t Track) Began() (Deployment, bool) {
+	now, ok := t.Current()
+	if !ok || now.Rollout == nil {
+		return Deployment{}, false
+	}
+	i := len(t) - 1
+	for i > 0 && t[i].Action == Shift {
+		i--
+	}
+	return t[i], true
+}
+
+// String names the place: "customer-support in production".
+func (p Place) String() string { return string(p.Prompt) + " in " + p.Environment }

@@ -70,6 +70,9 @@ func (s *Store) Change(ctx context.Context, id prompt.ID, env string, once regis
 				c.Event.Action = string(c.Deployment.Action) // no change without an event
 			}
 		}
+		if err := s.follow(ctx, tx, c.Watched, c.Decisions); err != nil {
+			return err
+		}
 		if err := s.answer(ctx, tx, once, c.Answer); err != nil {
 			return err
 		}

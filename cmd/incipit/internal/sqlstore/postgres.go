@@ -80,7 +80,7 @@ func (d *postgres) beforeMigration(context.Context, *sql.DB, int64) error { retu
 // clear deletes row by row: whoever reads meanwhile sees the old rows to the
 // end of their transaction, which after a TRUNCATE would see none.
 func (d *postgres) clear(ctx context.Context, tx *tx) error {
-	guarded := []string{"deployment", "audit", "release"}
+	guarded := []string{"deployment", "audit", "release", "decision"}
 	for _, t := range guarded {
 		if _, err := tx.ExecContext(ctx, `ALTER TABLE `+t+` DISABLE TRIGGER USER`); err != nil {
 			return err

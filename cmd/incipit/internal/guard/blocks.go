@@ -33,7 +33,7 @@ const nominal = .5
 func (d *Detector) collect(o *Observation) {
 	unit := o.unit()
 	kept := Observation{Candidate: o.Candidate, Share: nominal, Error: o.Error, LatencyMS: o.LatencyMS, FirstTokenMS: o.FirstTokenMS, Tokens: o.Tokens, Cost: o.Cost}
-	if o.isCall() && d.firstCall.draw(unit, &d.shares, nominal).bet {
+	if o.isCall() && !o.Cancelled && d.firstCall.draw(unit, &d.shares, nominal).bet {
 		d.firstCall.reveal(unit, &d.shares, nominal, o.Candidate)
 		if o.Error.Known {
 			d.collectMargins(o.Error.Value, arm(o.Candidate))
@@ -44,7 +44,7 @@ func (d *Detector) collect(o *Observation) {
 			d.block.calls = d.block.calls[:0]
 		}
 	}
-	if o.Satisfaction.Known && d.on(Satisfaction) && d.firstRating.draw(unit, &d.shares, nominal).bet {
+	if o.Satisfaction.Known && d.on(Satisfaction) && d.drawRating(o, nominal).bet {
 		d.firstRating.reveal(unit, &d.shares, nominal, o.Candidate)
 		kept = Observation{Candidate: o.Candidate, Share: nominal, Satisfaction: o.Satisfaction}
 		d.block.ratings = append(d.block.ratings, blocked{o.Candidate, kept})

@@ -122,8 +122,8 @@ func (d *Detector) learn(o *Observation, first draw) {
 
 // rate places the bets on a rating.
 func (d *Detector) rate(o *Observation) {
-	unit, y, a := o.unit(), o.Satisfaction.Value, arm(o.Candidate)
-	first := d.firstRating.draw(unit, &d.shares, o.Share)
+	y, a := o.Satisfaction.Value, arm(o.Candidate)
+	first := d.drawRating(o, o.Share)
 	if r := &d.ratings; first.bet {
 		d.spans[Satisfaction].add(y, o.Candidate, first.pi)
 		b := r.stake(y, o.Candidate, first.pi)
@@ -135,8 +135,17 @@ func (d *Detector) rate(o *Observation) {
 	if !o.Candidate && first.known {
 		d.ratings.stable.add(y)
 	}
-	kept := d.firstRating.reveal(unit, &d.shares, o.Share, o.Candidate)
+	kept := d.firstRating.reveal(o.unit(), &d.shares, o.Share, o.Candidate)
 	d.shares.mixed = d.shares.mixed || !kept
+}
+
+// drawRating says whether a rating may be bet on: a subject's first, or without
+// a subject a call's first.
+func (d *Detector) drawRating(o *Observation, share float64) draw {
+	if o.Subject == "" && o.Call != 0 && !d.firstRating.once(scattered(o.Call)) {
+		return draw{}
+	}
+	return d.firstRating.draw(o.unit(), &d.shares, share)
 }
 
 // pay settles the bets of a pot. The stakes of all are cut by one factor, if

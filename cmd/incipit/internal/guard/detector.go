@@ -67,6 +67,7 @@ func New(p Policy) (*Detector, error) {
 // rollout. The more there is, the sooner a verdict is reached. Observations of
 // a candidate are passed over.
 func (d *Detector) History(o Observation) error {
+	o = o.told()
 	if err := o.Check(); err != nil {
 		return err
 	}
@@ -100,6 +101,7 @@ func (d *Detector) Verdict() Verdict { return d.verdict }
 // Observe takes in an observation of the rollout and says what is known now.
 // It reports prompt.ErrInvalid, and changes nothing, if Check does.
 func (d *Detector) Observe(o Observation) (Verdict, error) {
+	o = o.told()
 	if err := o.Check(); err != nil {
 		return d.verdict, err
 	}

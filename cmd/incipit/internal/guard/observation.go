@@ -7,7 +7,7 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// An Observation is one finished call, or a rating that came later.
+// An Observation is one finished or cancelled call, or a rating that came later.
 //
 // A late rating is an observation of its own: it has Satisfaction alone, stands
 // where it arrived, and has arm, share and subject of the call it is about.
@@ -21,9 +21,17 @@ type Observation struct {
 	// Subject is the unit whose calls all go to one arm while the share
 	// stands. "" means that this call was assigned by itself.
 	Subject string
+	// Call tells the call from others: 0 says that it cannot be told. A rating
+	// without a subject is bet on once for each call, though the call's log may
+	// have it twice: with the call and later, or replaced by another.
+	Call uint64
 	// Hour is when it was, in hours since 1970. The evidence does not need it;
 	// without it the classic rule takes 2,000 observations for an hour.
 	Hour int64
+	// Cancelled is a call that its caller gave up. It was assigned to an arm,
+	// and how it would have ended is not known: what it says of errors, time
+	// and size is passed over.
+	Cancelled bool
 
 	Error        registry.Opt[bool]
 	LatencyMS    registry.Opt[float64]
@@ -33,9 +41,20 @@ type Observation struct {
 	Satisfaction registry.Opt[float64] // 1 to 5
 }
 
+// told is the observation without what a cancelled call cannot tell.
+func (o Observation) told() Observation {
+	if !o.Cancelled {
+		return o
+	}
+	return Observation{
+		Candidate: o.Candidate, Share: o.Share, Subject: o.Subject, Call: o.Call, Hour: o.Hour,
+		Cancelled: true, Satisfaction: o.Satisfaction,
+	}
+}
+
 // isCall reports whether the observation is more than a rating.
 func (o *Observation) isCall() bool {
-	return o.Error.Known || o.LatencyMS.Known || o.FirstTokenMS.Known || o.Tokens.Known || o.Cost.Known
+	return o.Cancelled || o.Error.Known || o.LatencyMS.Known || o.FirstTokenMS.Known || o.Tokens.Known || o.Cost.Known
 }
 
 func (o *Observation) failed() bool { return o.Error.Known && o.Error.Value }
@@ -90,6 +109,11 @@ func (o *Observation) unit() uint64 {
 		h = (h ^ uint64(o.Subject[i])) * 1099511628211
 	}
 	// FNV's low bits depend on the low bits of the input alone.
+	return scattered(h)
+}
+
+// scattered makes every bit depend on every bit of h. It is never 0.
+func scattered(h uint64) uint64 {
 	h = (h ^ h>>33) * 0xff51afd7ed558ccd
 	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
 	return max(h^h>>33, 1)

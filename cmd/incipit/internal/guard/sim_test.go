@@ -26,8 +26,10 @@ type stream struct {
 	rated  [2]float64 // part of the calls that are rated
 	late   [2]float64 // mean delay of a rating, calls
 	marks  [2][5]float64
-	from   int  // the candidate is as the stable until this call
-	blind  bool // the policy has NoShares
+	from   int     // the candidate is as the stable until this call
+	blind  bool    // the policy has NoShares
+	twice  bool    // calls are told apart, and each rating comes with its call and again later
+	gaveUp float64 // part of the calls that are cancelled
 }
 
 const sigmaMS, sigmaTokens = .6, .65
@@ -104,7 +106,12 @@ func (s *stream) run(r *rand.Rand, n int, to func(Observation) bool) {
 			} else {
 				o.Satisfaction = m
 			}
+			if s.twice {
+				again := due{i + r.IntN(100), Observation{Candidate: o.Candidate, Share: split, Call: uint64(i + 1), Satisfaction: m}}
+				o.Call, queue = again.o.Call, append(queue, again)
+			}
 		}
+		o.Cancelled = s.gaveUp > 0 && r.Float64() < s.gaveUp
 		if !to(o) {
 			return
 		}

@@ -9,11 +9,12 @@ import (
 
 // kinds are streams that between them use every part of the state.
 func kinds() []stream {
-	users, once, blind := healthy(.1), healthy(.3), healthy(.1)
+	users, once, blind, twice := healthy(.1), healthy(.3), healthy(.1), healthy(.2)
 	users.users, users.ramp = 400, true
 	once.once = true
 	blind.blind, blind.ramp = true, true
-	return []stream{healthy(.1), users, once, blind}
+	twice.twice, twice.gaveUp, twice.rated = true, .1, [2]float64{.5, .5}
+	return []stream{healthy(.1), users, once, blind, twice}
 }
 
 // A detector that is stored and restored at any call goes on bit by bit as if

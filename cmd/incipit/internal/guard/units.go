@@ -69,6 +69,20 @@ func (u *units) draw(unit uint64, s *shares, share float64) draw {
 	return draw{share, share > 0 && share < 1, true}
 }
 
+// once reports whether a unit comes for the first time. It is for units that are
+// assigned once, and need no place.
+func (u *units) once(unit uint64) bool {
+	if u.find(unit) != nil || u.filtered(unit, false) {
+		return false
+	}
+	if u.used < u.limit {
+		u.insert(unit, forgotten)
+	} else {
+		u.filtered(unit, true)
+	}
+	return true
+}
+
 // reveal notes the arm of a subject after its draw. It reports false if the arm
 // contradicts what was known: subjects do not keep their places.
 func (u *units) reveal(unit uint64, s *shares, share float64, candidate bool) bool {

@@ -24,6 +24,10 @@ type dialect interface {
 	dropDay(ctx context.Context, d day) error
 	// view shows fn what there is. What fn reads is closed when it returns.
 	view(ctx context.Context, fn func(*view) error) error
+	// latest is view.last, without a view.
+	latest(ctx context.Context) (int64, error)
+	// stirred are the live days that may have calls or feedback behind a number.
+	stirred(ctx context.Context, v *view, after int64) ([]day, error)
 	// begin begins to write to a day, or to the common tables if d is common,
 	// and gives out n numbers, the last of which is tx.last. Whoever calls it
 	// has the turn.

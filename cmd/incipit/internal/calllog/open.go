@@ -26,6 +26,8 @@ type Log struct {
 	turn  chan struct{} // whoever put something in may write
 	queue queue
 	seen  memory // of whoever has the turn
+
+	origins origins
 }
 
 // Open opens the log, and makes or upgrades what is not there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -153,6 +154,36 @@ func (p *postgres) view(ctx context.Context, fn func(*view) error) error {
 		return err
 	}
 	return fn(v)
+}
+
+func (p *postgres) latest(ctx context.Context) (last int64, err error) {
+	err = p.r.QueryRowContext(ctx, `SELECT seq FROM call_head WHERE id = 1`).Scan(&last)
+	return last, err
+}
+
+// stirred asks all days in one statement, which looks twice into each.
+func (p *postgres) stirred(ctx context.Context, v *view, after int64) ([]day, error) {
+	if len(v.live) == 0 {
+		return nil, nil
+	}
+	var text strings.Builder
+	for i, d := range v.live {
+		if i > 0 {
+			text.WriteString(` UNION ALL `)
+		}
+		text.WriteString(d.sql(`SELECT CAST({day} AS BIGINT) WHERE EXISTS (SELECT 1 FROM call_{day} WHERE seq > $1) OR EXISTS (SELECT 1 FROM feedback_{day} WHERE seq > $1)`))
+	}
+	var out []day
+	err := rows(ctx, v.common, func(rs *sql.Rows) error {
+		var n int64
+		if err := rs.Scan(&n); err != nil {
+			return err
+		}
+		d, err := dayNumbered(n)
+		out = append(out, d)
+		return err
+	}, text.String(), after)
+	return out, err
 }
 
 func (p *postgres) begin(ctx context.Context, d day, n int) (*tx, error) {

@@ -245,3 +245,83 @@ func (f *filler) inTurn(b *testing.B, do func() error) error {
 	defer done()
 	return do()
 }
+
+// BenchmarkFollow reads a log from its beginning, beside List, and asks it when
+// there is nothing new. Its calls are of 24 hours, with a few of each of the 28
+// days before.
+//
+//	go test -run '^$' -bench BenchmarkFollow -timeout 1h
+func BenchmarkFollow(b *testing.B) {
+	const page = 4000
+	for _, db := range []struct {
+		name  string
+		fresh func(testing.TB) storetest.Database
+	}{{"sqlite", storetest.SQLite}, {"postgres", storetest.Postgres}} {
+		b.Run(db.name, func(b *testing.B) {
+			d := db.fresh(b)
+			l := openLog(b, configOf(d))
+			now := l.cfg.Now()
+			f := &filler{Log: l, source: newSource(1), sums: make(map[day]map[rollupKey]*telemetry.Rollup)}
+			for d := 29; d > 1; d-- {
+				f.fill(b, now.Add(-time.Duration(d)*24*time.Hour), 24*time.Hour, 300)
+			}
+			const calls = 400_000
+			f.fill(b, now.Add(-24*time.Hour), 24*time.Hour, calls)
+			newest, err := l.Latest(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			whole := func(name string, next func(after int64) (n int, last int64, err error)) {
+				b.Run(name, func(b *testing.B) {
+					n := 0
+					for b.Loop() {
+						for after := newest - calls; after < newest; {
+							k, last, err := next(after)
+							if err != nil || last <= after {
+								b.Fatal(last, err)
+							}
+							n, after = n+k, last
+						}
+					}
+					b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "rows/s")
+				})
+			}
+			whole("follow", func(after int64) (int, int64, error) {
+				seen, last, err := l.Follow(b.Context(), after, page)
+				return len(seen), last, err
+			})
+			whole("follow-of", func(after int64) (int, int64, error) {
+				seen, last, err := l.FollowOf(b.Context(), "support", "production", after, newest, page)
+				return len(seen), last, err
+			})
+			whole("list", func(after int64) (int, int64, error) {
+				list, err := l.List(b.Context(), Filter{After: after}, page)
+				if len(list) == 0 {
+					return 0, newest, err
+				}
+				return len(list), list[len(list)-1].Seq, err
+			})
+			b.Run("one-new", func(b *testing.B) {
+				timed(b, func(int) {
+					if seen, _, err := l.Follow(b.Context(), newest-1, page); err != nil || len(seen) != 1 {
+						b.Fatal(len(seen), err)
+					}
+				})
+			})
+			b.Run("nothing-new", func(b *testing.B) {
+				timed(b, func(int) {
+					if seen, last, err := l.Follow(b.Context(), newest, page); err != nil || len(seen) != 0 || last != newest {
+						b.Fatal(len(seen), last, err)
+					}
+				})
+			})
+			b.Run("before-20000", func(b *testing.B) {
+				timed(b, func(int) {
+					if seen, err := l.Before(b.Context(), "support", "production", "1.0.0", now.Add(-7*24*time.Hour), 0, 20_000); err != nil || len(seen) != 20_000 {
+						b.Fatal(len(seen), err)
+					}
+				})
+			})
+		})
+	}
+}

@@ -19,7 +19,7 @@ const (
 	//
 	// call_head has one row. In PostgreSQL whoever writes locks it first, so
 	// numbers are in the order of commits, and two writers never race for an
-	// id. In SQLite it is what the number was at least.
+	// id. In SQLite it is what the number is at most.
 	//
 	// call_day has the days whose tables are there; days before call_head.floor
 	// are retired, and those that have no row are gone altogether.

@@ -27,9 +27,10 @@ type sqliteDir struct {
 	files  map[day]*sqliteFile // of the live days
 
 	// For whoever has the turn:
-	texts map[textKey]string
-	seq   int64 // the last number that was given out
-	floor day   // days before it are retired
+	texts    map[textKey]string
+	seq      int64 // the last number that was given out
+	reserved int64 // what common.db says: no larger one was
+	floor    day   // days before it are retired
 
 	last atomic.Int64 // the last number that was committed
 }
@@ -60,6 +61,7 @@ func (s *sqliteDir) open(ctx context.Context) error {
 		Scan(&s.seq, &floor, &compatible, &waiting); err != nil {
 		return err
 	}
+	s.reserved = s.seq
 	s.seq = max(s.seq, waiting)
 	if err := sound(compatible); err != nil {
 		return err
@@ -81,7 +83,28 @@ func (s *sqliteDir) open(ctx context.Context) error {
 			return err
 		}
 	}
+	if s.reserved == 0 && s.seq > 0 { // by a program that did not, or in a file that is gone
+		s.seq += reserve
+	}
 	s.last.Store(s.seq)
+	return nil
+}
+
+// reserve is how many numbers are reserved at a time.
+const reserve = 1 << 16
+
+// keepAhead notes in common.db that n more numbers may be given out. Not every
+// number leaves a row: that of what was erased does not. Given out again after a
+// restart, whoever reads on from it would miss what has it then.
+func (s *sqliteDir) keepAhead(ctx context.Context, n int64) error {
+	if s.seq+n <= s.reserved {
+		return nil
+	}
+	to := s.seq + n + reserve
+	if _, err := s.common.w.ExecContext(ctx, `UPDATE call_head SET seq = $1 WHERE id = 1`, to); err != nil {
+		return s.common.at(err)
+	}
+	s.reserved = to
 	return nil
 }
 
@@ -118,9 +141,8 @@ func (s *sqliteDir) openDay(ctx context.Context, d day) error {
 		return err
 	}
 	s.files[d] = f
-	var last int64
-	err = f.w.QueryRowContext(ctx, d.sql(`
-		SELECT MAX((SELECT COALESCE(MAX(seq), 0) FROM call_{day}), (SELECT COALESCE(MAX(seq), 0) FROM feedback_{day}))`)).Scan(&last)
+	last, err := lastOf(ctx, f.w, d)
+	f.last.Store(last)
 	s.seq = max(s.seq, last)
 	return err
 }
@@ -264,6 +286,21 @@ func (s *sqliteDir) readDay(ctx context.Context, d day, fn func(querier) error) 
 	return f.at(fn(t))
 }
 
+func (s *sqliteDir) latest(context.Context) (int64, error) { return s.last.Load(), nil }
+
+// stirred asks no file: nobody else writes to them.
+func (s *sqliteDir) stirred(_ context.Context, v *view, after int64) ([]day, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []day
+	for _, d := range v.live {
+		if f := s.files[d]; f == nil || f.last.Load() > after { // whoever reads one that is gone is told
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
 func (s *sqliteDir) begin(ctx context.Context, d day, n int) (*tx, error) {
 	if d != common && d < s.floor {
 		return nil, errRetired
@@ -282,6 +319,11 @@ func (s *sqliteDir) begin(ctx context.Context, d day, n int) (*tx, error) {
 	if err := f.prepare(ctx); err != nil {
 		return nil, f.at(err)
 	}
+	// On the common tables, none can be reserved any more once this has begun: so
+	// there are some for each feedback of a group.
+	if err := s.keepAhead(ctx, int64(n)+2*groupRows); err != nil {
+		return nil, err
+	}
 	conn, err := f.w.Conn(ctx)
 	if err != nil {
 		return nil, f.at(err)
@@ -293,7 +335,12 @@ func (s *sqliteDir) begin(ctx context.Context, d day, n int) (*tx, error) {
 	s.seq += int64(max(n, 1))
 	out := &tx{
 		Tx: t, conn: conn, last: s.seq,
-		more: func(_ context.Context, n int) (int64, error) {
+		more: func(ctx context.Context, n int) (int64, error) {
+			if d != common {
+				if err := s.keepAhead(ctx, int64(n)); err != nil {
+					return 0, err
+				}
+			}
 			s.seq += int64(n)
 			return s.seq, nil
 		},
@@ -314,6 +361,7 @@ func (s *sqliteDir) begin(ctx context.Context, d day, n int) (*tx, error) {
 func (s *sqliteDir) commit(t *tx, f *sqliteFile) error {
 	err := f.same()
 	if err == nil {
+		f.last.Store(s.seq) // before: perhaps there is a commit though we are told of an error
 		err = t.Commit()
 	}
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -86,7 +87,8 @@ func (e *fileError) Unwrap() error { return e.error }
 type sqliteFile struct {
 	path string
 	w, r *sql.DB
-	info os.FileInfo // of the file that was opened
+	info os.FileInfo  // of the file that was opened
+	last atomic.Int64 // no call and no feedback in it has a larger number
 
 	// For whoever has the turn:
 	broken   error                // why nothing more may be written

@@ -229,3 +229,9 @@ func (r *GuardRules) validate() error {
 
 // maxGuardTime bounds each time of GuardRules.
 const maxGuardTime = 90 * 24 * time.Hour
+
+// With are the rules, with those of o that are said in their place.
+func (r GuardRules) With(o GuardRules) (GuardRules, error) {
+	r.replace(o)
+	return r, r.validate()
+}

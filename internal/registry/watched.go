@@ -106,3 +106,24 @@ func (t Track) Began() (Deployment, bool) {
 
 // String names the place: "customer-support in production".
 func (p Place) String() string { return string(p.Prompt) + " in " + p.Environment }
+
+// A RolloutReplay is what rules decide over the calls of a rollout.
+type RolloutReplay struct {
+	Place
+	Opened   int             `json:"rollout"`
+	Calls    int             `json:"calls"` // that were judged, with late ratings
+	Verdicts []ReplayVerdict `json:"verdicts"`
+	// Missing says that calls of the rollout are not kept any more: what is
+	// decided over the rest may differ.
+	Missing  bool            `json:"missing"`
+	Evidence json.RawMessage `json:"evidence"`
+}
+
+// A ReplayVerdict is a verdict, and where it was reached.
+type ReplayVerdict struct {
+	Index   int       `json:"index"` // of the call or rating, from 1
+	Verdict string    `json:"verdict"`
+	Call    CallID    `json:"call"`
+	Cursor  int64     `json:"cursor"`
+	At      time.Time `json:"started_at"` // of the call
+}

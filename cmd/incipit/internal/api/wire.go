@@ -33,6 +33,7 @@ type Change struct {
 	Reason      string             `json:"reason,omitempty"`
 	Supersede   bool               `json:"supersede,omitempty" doc:"deploy over an open rollout"`
 	Quarantined bool               `json:"quarantined,omitempty" doc:"deploy what was rolled back, and clear it by that"`
+	Manual      bool               `json:"manual,omitempty" doc:"deploy by canary or blue-green: people alone move the rollout"`
 	Confirm     string             `json:"confirm,omitempty" doc:"The environment's name, where it is protected"`
 	Revision    *int64             `json:"revision,omitempty" doc:"The environment's revision that the caller saw: at another one the answer is a conflict"`
 	Seen        *Seen              `json:"seen,omitempty" doc:"The plan that the caller saw: if it no longer holds the answer is a conflict"`
@@ -49,7 +50,7 @@ type Seen struct {
 func (c Change) Request(action registry.Action, env string, id prompt.ID) registry.Request {
 	return registry.Request{
 		Action: action, Prompt: id, Environment: env, Version: c.Version, Strategy: c.Strategy, Steps: c.Steps, Bucketing: c.Bucketing, Share: c.Share,
-		Reason: c.Reason, Supersede: c.Supersede, Quarantined: c.Quarantined, Confirm: c.Confirm, Revision: c.Revision,
+		Reason: c.Reason, Supersede: c.Supersede, Quarantined: c.Quarantined, Manual: c.Manual, Confirm: c.Confirm, Revision: c.Revision,
 	}
 }
 
@@ -66,7 +67,7 @@ func (c Change) Plan(req registry.Request) *registry.Plan {
 func ChangeOf(req registry.Request) Change {
 	return Change{
 		Action: req.Action, Version: req.Version, Strategy: req.Strategy, Steps: req.Steps, Bucketing: req.Bucketing, Share: req.Share,
-		Reason: req.Reason, Supersede: req.Supersede, Quarantined: req.Quarantined, Confirm: req.Confirm, Revision: req.Revision,
+		Reason: req.Reason, Supersede: req.Supersede, Quarantined: req.Quarantined, Manual: req.Manual, Confirm: req.Confirm, Revision: req.Revision,
 	}
 }
 
@@ -86,16 +87,17 @@ type EnvironmentRules struct {
 	Require   []string          `json:"require,omitempty"`
 	Approvals int               `json:"approvals,omitempty"`
 	Freeze    []registry.Freeze `json:"freeze,omitempty"`
+	Guard     *registry.Guard   `json:"guard,omitempty"`
 }
 
 // RulesOf are the rules of an environment.
 func RulesOf(e registry.Environment) EnvironmentRules {
-	return EnvironmentRules{Protected: e.Protected, Reason: e.Reason, After: e.After, Require: e.Require, Approvals: e.Approvals, Freeze: e.Freeze}
+	return EnvironmentRules{Protected: e.Protected, Reason: e.Reason, After: e.After, Require: e.Require, Approvals: e.Approvals, Freeze: e.Freeze, Guard: e.Guard}
 }
 
 // Environment is the environment of that name with these rules.
 func (e EnvironmentRules) Environment(name string) registry.Environment {
-	return registry.Environment{Name: name, Protected: e.Protected, Reason: e.Reason, After: e.After, Require: e.Require, Approvals: e.Approvals, Freeze: e.Freeze}
+	return registry.Environment{Name: name, Protected: e.Protected, Reason: e.Reason, After: e.After, Require: e.Require, Approvals: e.Approvals, Freeze: e.Freeze, Guard: e.Guard}
 }
 
 // An ApprovalRequest is a person's word that a release may be deployed.

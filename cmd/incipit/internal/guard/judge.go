@@ -23,7 +23,7 @@ func (d *Detector) kind() Kind {
 		return Untrusted
 	case richest >= d.goal:
 		return Regressed
-	case d.safe == d.policy.Metrics:
+	case d.safe != 0 && d.safe == d.needed():
 		return Healthy
 	}
 	for m := range Metric(metrics) {
@@ -32,6 +32,17 @@ func (d *Detector) kind() Kind {
 		}
 	}
 	return Unmeasured
+}
+
+// needed are the metrics that must be safe.
+func (d *Detector) needed() Set {
+	s := d.policy.Metrics
+	for _, m := range (s & d.policy.Optional).List() {
+		if d.values[m] == [2]uint64{} {
+			s &^= Of(m)
+		}
+	}
+	return s
 }
 
 // pots are the metrics whose capital may be added up, as their bets are made

@@ -44,6 +44,9 @@ type Set uint8
 // everything is the set of all metrics.
 const everything Set = 1<<metrics - 1
 
+// All is the set of all metrics.
+func All() Set { return everything }
+
 // Of is the set of the metrics given.
 func Of(list ...Metric) Set {
 	var s Set

@@ -29,6 +29,9 @@ type Policy struct {
 	// Metrics take part; all if it is empty. The weight of what is off goes to
 	// the others, so it costs nothing to leave out what is never measured.
 	Metrics Set `json:"metrics"`
+	// Optional are those of Metrics that need not be shown to be safe while
+	// neither arm has a value of them.
+	Optional Set `json:"optional"`
 
 	// Safe are the margins within which a candidate may be worse and still
 	// advance.
@@ -106,7 +109,7 @@ func (p Policy) complete() (Policy, error) {
 			return p, registry.Errorf(prompt.ErrInvalid, "alpha is %v; it must be from 1e-9 to 0.5", a)
 		}
 	}
-	if p.Metrics&^everything != 0 {
+	if (p.Metrics|p.Optional)&^everything != 0 {
 		return p, registry.Errorf(prompt.ErrInvalid, "there are metrics that this version does not know")
 	}
 	for _, m := range Metrics() {

@@ -21,6 +21,6 @@ func newRatio() ratio { return ratio{newMixture(ratioPrior[:]...), 1} }
 // learn takes in the arm of a call that was drawn at share pi.
 func (r *ratio) learn(candidate bool, pi float64) {
 	a := arm(candidate)
-	r.wealth *= r.mix.stake(&ratioFactors, pi)[a]
+	r.wealth = grown(r.wealth, r.mix.stake(&ratioFactors, pi)[a])
 	r.mix.settle(a)
 }

@@ -68,6 +68,7 @@ func (p *Policy) code(c *coder) {
 	c.text((*string)(&p.Rule), 16)
 	c.floats(&p.Alpha, &p.AlphaSafe)
 	number(c, &p.Metrics, uint64(everything))
+	number(c, &p.Optional, uint64(everything))
 	for _, g := range []*Margins{&p.Safe, &p.Regress} {
 		c.floats(&g.Errors, &g.Latency, &g.FirstToken, &g.Tokens, &g.Cost, &g.Satisfaction)
 	}

@@ -63,6 +63,7 @@ func (s *Shared) Run(ctx context.Context) error {
 				return time.Hour
 			})
 		})
+		g.Go(func() error { return s.Watch(ctx) })
 	}
 	return g.Wait()
 }

@@ -37,6 +37,8 @@ type SharedConfig struct {
 	KeepCalls time.Duration
 
 	Observe func(registry.Call) // is told of each call that was taken and is new; may be nil
+
+	Changed func(ctx context.Context, env string) // is told where the guard changed what runs; may be nil
 }
 
 // A Shared service is one that many people and programs use: a Service over a
@@ -195,6 +197,9 @@ func (s *Shared) EvidenceOf(ctx context.Context, id prompt.ID) ([]registry.Evide
 // SetEnvironment adds an environment, or changes the rules of one.
 func (s *Shared) SetEnvironment(ctx context.Context, e registry.Environment) error {
 	if err := e.Validate(); err != nil {
+		return err
+	}
+	if err := checkGuard(e); err != nil {
 		return err
 	}
 	if !source.IsEnvironmentName(e.Name) {

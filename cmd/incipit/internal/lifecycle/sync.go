@@ -152,6 +152,9 @@ func (s *Shared) adopt(ctx context.Context, ws *source.Workspace) error {
 	environments := slices.Clone(ws.Config.Environments)
 	for i, e := range environments {
 		environments[i].Reason = e.Reason || e.Protected
+		if err := checkGuard(e); err != nil {
+			return fmt.Errorf("environment %s: %w", e.Name, err)
+		}
 	}
 	tracks, err := ws.Deployments(ctx)
 	if err != nil {

@@ -49,6 +49,9 @@ func (s *Service) deploy(ctx context.Context, p planning) error {
 	case running && now.Version == v && now.Rollout == nil:
 		p.Already = fmt.Sprintf("%s already runs in %s, for everybody", r.Tag, p.Request.Environment)
 		return nil
+	case gradual && now.Digest == r.Digest && now.Digest != "":
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s and %s have the same digest: they ask a model the same, and there is nothing to compare", now.Version, v),
+			"deploy it without --%s", p.Strategy)
 	case gradual && now.Version == v:
 		return registry.Errorf(prompt.ErrInvalid, "%s is the stable release in %s already: it cannot be its own candidate", v, p.Request.Environment)
 	case gradual:
@@ -108,6 +111,7 @@ func (p planning) startRollout(now registry.Deployment, candidate registry.Arm) 
 		share = p.Steps[0]
 	}
 	r = r.WithShare(share)
+	r.Manual = p.Manual
 	p.Deployment.Version, p.Deployment.Digest, p.Deployment.Rollout = now.Version, now.Digest, &r
 	if share == 0 {
 		p.Moves = fmt.Sprintf("nobody moves yet: %s is loaded beside %s, at 0 %%", p.To, now.Version)

@@ -125,7 +125,10 @@ func tick(p Plan, s State, t Tick) (State, []Command) {
 		return s, out
 	}
 	s, commands := act(p, s, t)
-	return s, append(out, commands...)
+	if len(commands) > 0 { // which say what the verdict is
+		return s, commands
+	}
+	return s, out
 }
 
 // silent reports whether there was no call for so long that there must be
@@ -183,7 +186,7 @@ func advance(p Plan, s State, t Tick) (State, []Command) {
 	if s.Phase == Asking && (s.Question == AtLimit || s.Question == IsWorse) {
 		s.Phase, s.Question = Watching, "" // the evidence has answered
 	}
-	if t.Frozen || s.Healthy < p.stay(s.Share) || s.Share == 0 && !t.Ready {
+	if t.Frozen || s.Healthy < p.Stay(s.Share) || s.Share == 0 && !t.Ready {
 		return s, nil
 	}
 	if p.Ask && !s.Granted {
@@ -195,7 +198,7 @@ func advance(p Plan, s State, t Tick) (State, []Command) {
 	if s.Share == 0 && !s.Granted && (s.Silent || s.Calls == 0) {
 		return s, nil // nobody would see what comes of it
 	}
-	if next, more := p.next(s.Share); more {
+	if next, more := p.Next(s.Share); more {
 		return s, []Command{{Action: registry.Shift, Share: next, Tell: TellAdvanced}}
 	}
 	return s, []Command{{Action: registry.Promote, Tell: TellPromoted}}

@@ -50,8 +50,8 @@ func PlanOf(r registry.Rollout, rules registry.GuardRules) Plan {
 	return p
 }
 
-// next is the step after a share, and false if there is none.
-func (p Plan) next(share registry.Share) (registry.Share, bool) {
+// Next is the step after a share, and false if there is none.
+func (p Plan) Next(share registry.Share) (registry.Share, bool) {
 	for _, s := range p.Steps {
 		if s > share {
 			return s, true
@@ -63,12 +63,12 @@ func (p Plan) next(share registry.Share) (registry.Share, bool) {
 // holdsBack reports whether at this share the candidate serves all but the
 // hold-back.
 func (p Plan) holdsBack(share registry.Share) bool {
-	_, more := p.next(share)
+	_, more := p.Next(share)
 	return !more && share < registry.Scale
 }
 
-// stay is the healthy observed time that a share is given at least.
-func (p Plan) stay(share registry.Share) time.Duration {
+// Stay is the healthy observed time that a share is given at least.
+func (p Plan) Stay(share registry.Share) time.Duration {
 	switch {
 	case share == 0:
 		return 0 // nobody is served by the candidate: nothing can be observed

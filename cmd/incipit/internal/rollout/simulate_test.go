@@ -50,6 +50,7 @@ func TestRolloutsUnderEverythingThatCanHappen(t *testing.T) {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
+	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 11))
 	strategy := registry.Canary
 	if r.IntN(4) == 0 {
@@ -196,7 +197,7 @@ func (w *world) check(before, after State, e Tick, c Command) {
 	case w.share > 0 && after.Silent:
 		bad("it advances in silence")
 	}
-	next, more := w.plan.next(w.share)
+	next, more := w.plan.Next(w.share)
 	switch c.Action {
 	case registry.Shift:
 		if !more || c.Share != next {

@@ -52,7 +52,12 @@ func (s *Server) everyRoute() []route {
 		{post, place + "shift", "shift", may(inPath, deploy), typed(s.change(registry.Shift)), "Change the candidate's share of an open rollout", false},
 		{post, place + "promote", "promote", may(inPath, deploy), typed(s.change(registry.Promote)), "Make the candidate the stable release", false},
 		{post, place + "rollback", "rollback", may(inPath, deploy), typed(s.change(registry.Rollback)), "Bring an earlier release back, for everybody, at once", false},
+		{get, place + "rollout", "rollout", may(inPath, read), typed(s.rollout), "Where a rollout stands, why, and what was decided in it", false},
+		{post, place + "hold", "hold-rollout", may(inPath, deploy), typed(s.holdRollout), "Pause a rollout, or let it go on", false},
+		{post, place + "replay", "replay-rollout", may(inPath, read), typed(s.replayRollout), "Judge the calls of a rollout again, by its rules or by others", false},
 		{post, place + "retire", "retire", may(inPath, deploy), typed(s.change(registry.Retire)), "Take a prompt out of an environment", false},
+
+		{get, "/v1/rollouts", "list-rollouts", may(somewhere, read), typed(s.rollouts), "The open rollouts that the guard follows", false},
 
 		{get, "/v1/registry", "export", may(everywhere, read), plain(s.export, describeExport), "The registry in the shape of registry.json", false},
 		{post, "/v1/registry", "import", may(everywhere, deploy), upTo(maxImport, typed(s.importFile)), "Take in what a registry.json says", false},

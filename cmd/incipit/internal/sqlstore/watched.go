@@ -94,6 +94,22 @@ func (s *Store) OpenRollouts(ctx context.Context) ([]registry.Watched, error) {
 	})
 }
 
+// RolloutVersions are the versions of the rollouts that the guard follows. It is
+// cheap, and asked several times a second.
+func (s *Store) RolloutVersions(ctx context.Context) (map[registry.Place]int64, error) {
+	return get(ctx, s, func(q querier) (map[registry.Place]int64, error) {
+		out := make(map[registry.Place]int64)
+		err := rows(ctx, q, func(rs *sql.Rows) error {
+			var at registry.Place
+			var version int64
+			err := rs.Scan(&at.Environment, &at.Prompt, &version)
+			out[at] = version
+			return err
+		}, `SELECT environment, prompt, version FROM rollout WHERE NOT ended`)
+		return out, err
+	})
+}
+
 // Rollouts lists the rollouts of a prompt in an environment, the newest first,
 // at most limit of them.
 func (s *Store) Rollouts(ctx context.Context, at registry.Place, limit int) ([]registry.Watched, error) {

@@ -61,8 +61,8 @@ func (s *Shared) rollout(ctx context.Context, at registry.Place, opened int) (re
 		return registry.Watched{}, err
 	}
 	if opened == 0 { // it may be so new that the watch has not seen it yet
-		if _, _, err := s.begin(ctx, st, at, -1); err != nil && !errors.Is(err, registry.ErrConflict) {
-			return registry.Watched{}, err
+		if row, _, ok, err := s.first(ctx, st, at, -1); err != nil || ok {
+			return row, err
 		}
 	}
 	const most = 1000

@@ -121,10 +121,14 @@ func (w *watch) place(ctx context.Context, at registry.Place, t *tracked) error 
 		}
 		delete(w.rollouts, at)
 	}
-	row, ok, err := w.begin(ctx, st, at, w.cursor)
+	row, said, ok, err := w.first(ctx, st, at, w.cursor)
 	if err != nil || !ok {
 		return err
 	}
+	if err := w.db.SaveRollout(ctx, row, []registry.Decision{said}, registry.Event{}); err != nil {
+		return err
+	}
+	row.Version++
 	t, err = w.track(ctx, row)
 	if err == nil {
 		w.rollouts[at] = t
@@ -132,26 +136,26 @@ func (w *watch) place(ctx context.Context, at registry.Place, t *tracked) error 
 	return err
 }
 
-// begin keeps that a rollout is followed from a call on, unless it is already,
-// or none is open that should be. A cursor below 0 is the last call that there
-// is. ok is false if there is nothing to follow.
-func (s *Shared) begin(ctx context.Context, st registry.State, at registry.Place, cursor int64) (row registry.Watched, ok bool, err error) {
+// first is a rollout as it is followed from a call on, and the first line of
+// its log; a cursor below 0 is the last call that there is. ok is false if there
+// is nothing to follow, or if it is followed already.
+func (s *Shared) first(ctx context.Context, st registry.State, at registry.Place, cursor int64) (row registry.Watched, said registry.Decision, ok bool, err error) {
 	d, open := st.Track.Began()
 	now, _ := st.Track.Current()
 	if !open || !guarded(now) {
-		return row, false, nil
+		return row, said, false, nil
 	}
 	rules := st.Environment.GuardOf(at.Prompt)
 	if rules.Policy == registry.GuardOff {
-		return row, false, nil
+		return row, said, false, nil
 	}
 	there, err := s.db.Rollouts(ctx, at, 1)
 	if err != nil || len(there) > 0 && there[0].Opened == d.Seq {
-		return row, false, err // ended, or read by the next reload
+		return row, said, false, err
 	}
 	if cursor < 0 {
 		if cursor, err = s.config.Calls.Latest(ctx); err != nil {
-			return row, false, err
+			return row, said, false, err
 		}
 	}
 	state := rollout.Begin(d)
@@ -163,18 +167,14 @@ func (s *Shared) begin(ctx context.Context, st registry.State, at registry.Place
 	}
 	raw, err := json.Marshal(state)
 	if err != nil {
-		return row, false, err
+		return row, said, false, err
 	}
 	row = registry.Watched{Place: at, Opened: d.Seq, Rules: rules, State: raw, Cursor: cursor, Begun: cursor, Since: d.At, At: s.config.Now()}
-	said := registry.Decision{
+	said = registry.Decision{
 		Place: at, Opened: d.Seq, Kind: registry.DecisionBegin, By: registry.GuardName, Verdict: string(state.Verdict), Share: state.Share,
 		Deployment: d.Seq, Cursor: cursor, Text: begunText(*d.Rollout, rules, plan),
 	}
-	if err := s.db.SaveRollout(ctx, row, []registry.Decision{said}, registry.Event{}); err != nil {
-		return row, false, err
-	}
-	row.Version = 1
-	return row, true, nil
+	return row, said, true, nil
 }
 
 // track is a rollout as it is kept, in memory.

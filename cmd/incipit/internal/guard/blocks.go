@@ -86,7 +86,7 @@ func (d *Detector) settleCalls(calls []blocked) {
 		d.payBlock(pot&^(1<<Satisfaction), &worse)
 	}
 	if worse[Errors] != nil && failures(calls) > 0 {
-		d.errors.mix.share(.001, errorPrior[:])
+		d.errors.share(share(calls))
 	}
 	for i := range calls {
 		o := &calls[i].o

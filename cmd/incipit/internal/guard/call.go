@@ -51,7 +51,7 @@ func (d *Detector) call(o *Observation) {
 		if d.policy.Regress.Errors > 0 {
 			d.worse.settle(a, failed)
 		} else {
-			d.errors.settle(a, failed)
+			d.errors.settle(a, failed, mine.pi)
 		}
 	}
 	for m := Latency; m <= Cost; m++ {

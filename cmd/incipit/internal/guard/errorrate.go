@@ -19,14 +19,20 @@ type errorRate struct {
 	fast    float64 // stable, over the last 50 or so calls; < 0 before the first
 }
 
-// errorPrior is the weight of each expert: four that multiply the rate, two
+// errorPrior is the weight of each expert: four that multiply the rate, three
 // that break a part of all requests, and one that does not bet.
-var errorPrior = [7]float64{.21, .21, .21, .21, .06, .06, .04}
+var errorPrior = [8]float64{.22, .22, .21, .18, .05, .06, .04, .02}
 
 var (
 	errorFactors = [4]float64{1.4, 2.2, 5, 15}
-	errorParts   = [2]float64{.02, .25}
+	errorParts   = [3]float64{.02, .25, .97}
 )
+
+// errorShare, times what a call can tell at its share, is what experts get back
+// after an error. As much at every share would cost a detector its power where
+// the share is small and errors are many: they would be set back more often than
+// the few calls of the candidate could teach them.
+const errorShare = .004
 
 func newErrorRate() errorRate {
 	return errorRate{mix: newMixture(errorPrior[:]...), fast: -1}
@@ -72,7 +78,7 @@ func (e *errorRate) odds(failed bool, p float64) (t odds) {
 	for k, x := range errorParts {
 		t[4+k] = expert(x)
 	}
-	t[6] = 1
+	t[7] = 1
 	return t
 }
 
@@ -85,18 +91,20 @@ func (e *errorRate) stakeFirst(pi float64) bet {
 	for k, x := range errorParts {
 		t[4+k] = min(1+x*(1-p)/p, .999/p)
 	}
-	t[6] = 1
+	t[7] = 1
 	return e.mix.stake(&t, pi)
 }
 
 // settle ends a bet. Experts get their share back after errors alone: after
 // every call it would cost most of the power.
-func (e *errorRate) settle(arm int, failed bool) {
+func (e *errorRate) settle(arm int, failed bool, pi float64) {
 	e.mix.settle(arm)
 	if failed {
-		e.mix.share(.001, errorPrior[:])
+		e.share(pi)
 	}
 }
+
+func (e *errorRate) share(pi float64) { e.mix.share(errorShare*pi*(1-pi), errorPrior[:]) }
 
 // learn takes a call in after its bet. alone says that it was assigned by
 // itself, so that its arm is known.

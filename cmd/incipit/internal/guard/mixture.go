@@ -3,7 +3,7 @@ package guard
 import "math"
 
 // maxExperts is how many experts the largest mixture has.
-const maxExperts = 7
+const maxExperts = 8
 
 // An odds is what the experts of a mixture say about one outcome: how much
 // likelier it is on the candidate than on the stable release.

@@ -125,8 +125,8 @@ func (p Policy) complete() (Policy, error) {
 	return p, nil
 }
 
-// weights are the parts of the capital 1 that the metrics begin with: errors .5,
-// time .25 and size .25 among what is known when a call ends, ratings as above.
+// weights are the parts of the capital 1 that the metrics begin with: errors .6,
+// time .2 and size .2 among what is known when a call ends, ratings as above.
 // What is off gives its weight back.
 func (p Policy) weights() (w [metrics]float64) {
 	share := func(whole float64, list ...Metric) float64 {
@@ -139,7 +139,7 @@ func (p Policy) weights() (w [metrics]float64) {
 		}
 		return whole
 	}
-	now := share(0.5, Errors) + share(0.25, Latency, FirstToken) + share(0.25, Tokens, Cost)
+	now := share(0.6, Errors) + share(0.2, Latency, FirstToken) + share(0.2, Tokens, Cost)
 	rest := 1.0
 	if p.Metrics.Has(Satisfaction) {
 		w[Satisfaction] = 1

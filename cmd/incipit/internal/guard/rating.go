@@ -42,8 +42,10 @@ const (
 )
 
 var (
-	ratingSteps = [3]float64{.12, .3, .7}
-	ratingPrior = [4]float64{.32, .32, .32, .04}
+	// Lower marks vary more than the stable release's: the best stake is less
+	// than the difference over its variance.
+	ratingSteps = [3]float64{.18, .5, 1.2}
+	ratingPrior = [4]float64{.5, .36, .1, .04}
 	safeSteps   = [2]float64{.5, 1} // of the margin
 )
 

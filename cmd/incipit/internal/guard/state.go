@@ -10,7 +10,7 @@ import (
 
 // stateVersion is the first byte of a state. A state of another version is
 // refused: the calls are still there to be read again.
-const stateVersion = 1
+const stateVersion = 2
 
 // State is all that the detector knows, to be kept with the cursor of the last
 // observation. A detector restored from it goes on bit by bit as this one

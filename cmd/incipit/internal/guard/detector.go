@@ -20,6 +20,7 @@ type Detector struct {
 	capital [metrics]float64 // sums to 1 at the start
 	peak    float64          // the highest that one pot ever was
 	sticky  bool             // there are subjects
+	share   float64          // the candidate's, of the last call
 
 	errors    errorRate
 	worse     halfPlane // in place of errors, if there is a margin
@@ -126,6 +127,7 @@ func (d *Detector) Observe(o Observation) (Verdict, error) {
 		d.collect(&o)
 	default:
 		if o.isCall() {
+			d.share = o.Share
 			d.call(&o)
 		}
 		if o.Satisfaction.Known && d.on(Satisfaction) {

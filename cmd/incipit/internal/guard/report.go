@@ -1,11 +1,14 @@
 package guard
 
+import "math"
+
 // A Report is a verdict with all that it rests on, to be kept and shown.
 type Report struct {
 	Policy   Policy         `json:"policy"`
 	Verdict  string         `json:"verdict"`
 	Observed uint64         `json:"observed"` // calls and late ratings
 	Calls    Arms           `json:"calls"`
+	Share    float64        `json:"share"`   // the candidate's, of the last call; 0 if it is not known
 	PValue   float64        `json:"p_value"` // that the candidate is no worse, at the worst moment so far
 	Ratio    float64        `json:"ratio"`   // capital against the shares; from 1,000 on the data are not trusted
 	Subjects bool           `json:"subjects"`
@@ -18,10 +21,20 @@ type Arms struct {
 	Candidate uint64 `json:"candidate"`
 }
 
+// Means are by arm.
+type Means struct {
+	Stable    float64 `json:"stable"`
+	Candidate float64 `json:"candidate"`
+}
+
 // A MetricReport is what is known of one metric.
 type MetricReport struct {
 	Metric string `json:"metric"`
 	Values Arms   `json:"values"`
+	// Mean, and the stable's standard Deviation, are those of the rollout's
+	// values on which there were bets; 0 while there are none.
+	Mean      Means   `json:"mean"`
+	Deviation float64 `json:"deviation"`
 	// Capital is what the bets against the candidate made of Start. A candidate
 	// is taken back when the capital of metrics that are known at the same time
 	// adds up to Goal.
@@ -43,7 +56,7 @@ type MetricReport struct {
 func (d *Detector) Report() Report {
 	r := Report{
 		Policy: d.policy, Verdict: d.verdict.Kind.String(), Observed: d.seen,
-		Calls: Arms{d.calls[0], d.calls[1]}, PValue: 1, Ratio: d.ratio.wealth, Subjects: d.sticky,
+		Calls: Arms{d.calls[0], d.calls[1]}, Share: d.share, PValue: 1, Ratio: d.ratio.wealth, Subjects: d.sticky,
 	}
 	if d.peak > 1 {
 		r.PValue = 1 / d.peak
@@ -54,6 +67,10 @@ func (d *Detector) Report() Report {
 			Start: d.weights[m], Capital: d.capital[m], Goal: 1 / d.policy.Alpha,
 			SafeCapital: d.safeWealth(m), SafeGoal: 1 / d.policy.AlphaSafe,
 			Safe: d.safe.Has(m), Guilty: d.verdict.Guilty.Has(m),
+			Mean: Means{d.spans[m].arms[0].mean(), d.spans[m].arms[1].mean()},
+		}
+		if stable := &d.spans[m].arms[0]; stable.n > 0 {
+			one.Deviation = math.Sqrt(stable.variance())
 		}
 		if i, ok := d.spans[m].interval(d.policy.Alpha); ok {
 			one.Difference = &i
@@ -61,4 +78,14 @@ func (d *Detector) Report() Report {
 		r.Metrics = append(r.Metrics, one)
 	}
 	return r
+}
+
+// metric is the one that the report is about.
+func (r *MetricReport) metric() Metric {
+	for _, m := range Metrics() {
+		if m.String() == r.Metric {
+			return m
+		}
+	}
+	return metrics
 }

@@ -34,8 +34,9 @@ func (d *Detector) code(c *coder) {
 		c.floats(&d.capital[m])
 		d.spans[m].code(c)
 	}
-	c.floats(&d.peak, &d.safety)
+	c.floats(&d.peak, &d.safety, &d.share)
 	c.flag(&d.sticky)
+	c.bad = c.bad || d.share > 1
 	d.errors.code(c)
 	d.worse.code(c)
 	d.errorSafe.code(c)

@@ -40,11 +40,12 @@ func guardReplayCommand(e *env) *cobra.Command {
 			"it ends. INDEX counts the lines after the header from 1.\n\n" +
 			"arm is stable or candidate, or 0 or 1, as the call was assigned; error is 0 or 1.\n" +
 			"split is the candidate's share when the call was assigned: up to 1 as a fraction,\n" +
-			"above 1 in percent. Without the column calls are compared within blocks of 40, in\n" +
-			"which the split must stand still. subject is whose calls stay on one arm while\n" +
-			"the split does: then only a subject's first call, error or rating is evidence.\n" +
-			"A late rating is a line of its own, with arm, split and subject of its call and\n" +
-			"nothing else. Attempts of one call are one line, or lines of one subject.\n\n" +
+			"above 1 in percent; empty, the only one so far. Without any, calls are compared\n" +
+			"within blocks of 40, in which the split must stand still. subject is whose calls\n" +
+			"stay on one arm while the split does: then only a subject's first call, error or\n" +
+			"rating is evidence. A late rating is a line of its own, with arm, split and\n" +
+			"subject of its call and nothing else. Attempts of one call are one line, or lines\n" +
+			"of one subject.\n\n" +
 			"The policy classic is a rule of thumb, to compare with: it alarms at noise.",
 		Example: examples("incipit guard replay --warmup 5000 < calls.csv",
 			"incipit guard replay --alpha 0.001 --metrics errors,latency < calls.csv"),

@@ -37,10 +37,12 @@ type table struct {
 	lines   *csv.Reader
 	at      [columnCount]int // the place of a column in a line, -1 if there is none
 	width   int
-	seen    Set  // metrics that had a value
-	percent bool // shares are in percent
-	safe    bool // it was said that the candidate is safe
-	chosen  bool // metrics were chosen by name
+	seen    Set       // metrics that had a value
+	percent bool      // shares are in percent
+	safe    bool      // it was said that the candidate is safe
+	chosen  bool      // metrics were chosen by name
+	began   bool      // the rollout did
+	shares  []float64 // that there were so far, the first two
 }
 
 // header reads the first line.
@@ -90,19 +92,19 @@ func (t *table) policy(p Policy) (Policy, error) {
 	case !t.chosen:
 		p.Metrics = there
 	}
-	p.NoShares = t.at[splitColumn] < 0
 	return p, nil
 }
 
-// begin ends the history. Without a choice by name, what had no value in it is
-// left out.
-func (t *table) begin(d *Detector, r *Replay) {
-	if !t.chosen && r.Warmup > 0 && t.seen != 0 {
-		d.restrict(d.policy.Metrics & t.seen)
+// begin ends the history, at the first line of the rollout. Without a choice by
+// name, what had no value in it is left out.
+func (t *table) begin(d *Detector, r *Replay, past Set) {
+	d.policy.NoShares = t.at[splitColumn] < 0
+	if !t.chosen && r.Warmup > 0 && past != 0 {
+		d.restrict(d.policy.Metrics & past)
 	}
 	r.Notify("metrics: %s", d.policy.Metrics)
 	if d.policy.NoShares {
-		r.Notify("there is no column split: calls are compared within blocks of %d, in which the split must stand still", blockCalls)
+		r.Notify("there is no split: calls are compared within blocks of %d, in which the split must stand still", blockCalls)
 	}
 }
 
@@ -124,7 +126,7 @@ func (t *table) next(o *Observation, rollout bool) error {
 		}
 		return ""
 	}
-	switch a := cell(armColumn); a {
+	switch a := bit(cell(armColumn)); a {
 	case "candidate", "1":
 		o.Candidate = true
 	case "stable", "0":
@@ -134,7 +136,7 @@ func (t *table) next(o *Observation, rollout bool) error {
 		}
 		return t.wrong(registry.Errorf(prompt.ErrInvalid, "the arm is %q; it must be stable or candidate, 0 or 1", prompt.Clip(a, 40)))
 	}
-	switch y := cell(errorColumn); y {
+	switch y := bit(cell(errorColumn)); y {
 	case "0", "1":
 		o.Error = registry.Some(y == "1")
 	case "":
@@ -161,15 +163,36 @@ func (t *table) next(o *Observation, rollout bool) error {
 	if !rollout || t.at[splitColumn] < 0 {
 		return t.check(o)
 	}
+	if !t.began && cell(splitColumn) == "" {
+		t.at[splitColumn] = -1 // it is there, and nobody filled it in
+	}
+	if t.began = true; t.at[splitColumn] < 0 {
+		return t.check(o)
+	}
 	if err := t.share(o, cell(splitColumn)); err != nil {
 		return t.wrong(err)
 	}
 	return t.check(o)
 }
 
+// bit is a cell of 0 or 1, that a program may have taken for a fraction.
+func bit(cell string) string {
+	if cell == "0.0" || cell == "1.0" {
+		return cell[:1]
+	}
+	return cell
+}
+
 // share reads the candidate's share. A number above 1 is in percent, and so is
-// every one after it.
+// every one after it. An empty one is the only one that there was; if there were
+// several nobody knows which it is, and at 0 nothing is bet.
 func (t *table) share(o *Observation, text string) error {
+	if text == "" {
+		if len(t.shares) == 1 {
+			o.Share = t.shares[0]
+		}
+		return nil
+	}
 	x, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
 	if err != nil || !(x >= 0 && x <= 100) {
 		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "split is %q; it must be the candidate's share, such as 0.05 or 5", prompt.Clip(text, 40)),
@@ -181,6 +204,9 @@ func (t *table) share(o *Observation, text string) error {
 	}
 	if o.Share = x; x == 0 && o.Candidate || x == 1 && !o.Candidate {
 		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "split is %s, but that arm has no calls then", text), "numbers up to 1 are shares, those above are percents: write 1 %% as 0.01")
+	}
+	if x > 0 && x < 1 && len(t.shares) < 2 && !slices.Contains(t.shares, x) {
+		t.shares = append(t.shares, x)
 	}
 	return nil
 }

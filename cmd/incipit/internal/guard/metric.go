@@ -89,14 +89,15 @@ func (s *Set) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// ParseSet reads names with commas between them.
+// ParseSet reads names with commas between them: a metric's own, or its column's
+// in CSV.
 func ParseSet(text string) (Set, error) {
 	var s Set
 names:
 	for name := range strings.SplitSeq(text, ",") {
 		name = strings.TrimSpace(name)
 		for _, m := range Metrics() {
-			if m.String() == name {
+			if name == m.String() || name == columns[metricColumn[m]] {
 				s |= Of(m)
 				continue names
 			}

@@ -45,14 +45,15 @@ func (r *Replay) Run(in io.Reader) (*Detector, error) {
 		return nil, err
 	}
 	for index := 1; ; index++ {
-		if index == r.Warmup+1 {
-			t.begin(d, r)
-		}
+		before := t.seen
 		var o Observation
 		if err := t.next(&o, index > r.Warmup); errors.Is(err, io.EOF) {
 			return d, nil
 		} else if err != nil {
 			return d, err
+		}
+		if index == r.Warmup+1 {
+			t.begin(d, r, before)
 		}
 		if index <= r.Warmup {
 			if err := d.History(o); err != nil {
@@ -60,12 +61,12 @@ func (r *Replay) Run(in io.Reader) (*Detector, error) {
 			}
 			continue
 		}
-		before := d.Verdict().Kind
+		kind := d.Verdict().Kind
 		v, err := d.Observe(o)
 		if err != nil {
 			return d, t.wrong(err)
 		}
-		if v.Kind == before || v.Kind < Healthy || v.Kind == Healthy && t.safe {
+		if v.Kind == kind || v.Kind < Healthy || v.Kind == Healthy && t.safe {
 			continue
 		}
 		t.safe = t.safe || v.Kind == Healthy

@@ -92,7 +92,7 @@ func TestReplayRefuses(t *testing.T) {
 		{"a latency that is not a number", "arm,error,latency_ms\n0,0,NaN\n", "line 2: latency is NaN"},
 		{"marks of another scale", "arm,satisfaction\n0,9\n", "line 2: satisfaction is 9"},
 		{"a field too many", "arm,error\n0,0,0\n", "line 2: 3 fields; the header has 2"},
-		{"no share in a line", "arm,error,split\n0,0,\n", `line 2: split is ""`},
+		{"a share in words", "arm,error,split\n0,0,some\n", `line 2: split is "some"`},
 		{"a share above all", "arm,error,split\n0,0,101\n", `line 2: split is "101"`},
 		{"one percent written as 1", "arm,error,split\n0,0,1\n", "line 2: split is 1, but that arm has no calls then"},
 		{"a quote that does not end", "arm,error\n0,0\n\"0,0\n", "line "},
@@ -125,6 +125,42 @@ func TestReplayReadsWhatMeansTheSame(t *testing.T) {
 	y, err := replay(b.String(), Replay{})
 	if err != nil || x != y {
 		t.Errorf("%q and %q, %v", x, y, err)
+	}
+}
+
+// An empty split is the one that there was, as in a late rating. A column of
+// them is none. After a second one nobody knows which is meant.
+func TestReplayReadsEmptySplits(t *testing.T) {
+	text := func(second, empty string) string {
+		r := rand.New(rand.NewPCG(3, 3))
+		var b strings.Builder
+		b.WriteString("arm,error,split\n")
+		for i := range 3000 {
+			c := r.IntN(10) / 9
+			y, split := r.IntN(12-9*c)/(11-9*c), "0.1"
+			if i == 1 {
+				split = second
+			} else if i%7 == 6 {
+				split = empty
+			}
+			fmt.Fprintf(&b, "%d,%d.0,%s\n", c, y, split)
+		}
+		return b.String()
+	}
+	want, err := replay(text("0.1", "0.1"), Replay{})
+	if err != nil || !strings.Contains(want, "regressed") {
+		t.Fatalf("%q, %v", want, err)
+	}
+	if got, err := replay(text("0.1", ""), Replay{}); err != nil || got != want {
+		t.Errorf("%q, want %q; %v", got, want, err)
+	}
+	if got, err := replay(text("0.2", ""), Replay{}); err != nil || got == want || !strings.Contains(got, "regressed") {
+		t.Errorf("%q after a second share, %v", got, err)
+	}
+	none := strings.ReplaceAll(text("0.1", "0.1"), ",0.1\n", ",\n")
+	want, err = replay(strings.ReplaceAll(strings.ReplaceAll(none, ",\n", "\n"), ",split", ""), Replay{})
+	if got, bad := replay(none, Replay{}); err != nil || bad != nil || got != want || want == "" {
+		t.Errorf("an empty column: %q, want %q; %v, %v", got, want, err, bad)
 	}
 }
 

@@ -64,6 +64,6 @@ func (l *Log) newestOf(ctx context.Context, v *view, d day, f Filter, after, las
 	found, _, _, err := l.see(ctx, v, d, fmt.Sprintf(`
 		SELECT c.seq, c.satisfaction, {columns}
 		FROM call_{day} c WHERE c.seq >= $%d AND c.seq <= $%d AND c.outcome <> 9`+w.where+` ORDER BY c.seq DESC LIMIT $%d`, k+1, k+2, k+3),
-		slices.Concat(w.args, []any{w.next, last, most}))
+		slices.Concat(w.args, []any{w.next, last, most}), most)
 	return found, err
 }

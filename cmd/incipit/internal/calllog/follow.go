@@ -151,7 +151,7 @@ func (s *strand) fill(ctx context.Context, l *Log, v *view, most int) (err error
 		last int64
 		n    int
 	)
-	if s.seen, last, n, err = l.see(ctx, v, s.day, query, args); err != nil {
+	if s.seen, last, n, err = l.see(ctx, v, s.day, query, args, limit); err != nil {
 		return err
 	}
 	if s.ratings {

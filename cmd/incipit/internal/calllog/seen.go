@@ -146,11 +146,11 @@ func (o *origins) scan(rs *sql.Rows) error {
 	return nil
 }
 
-// see reads rows of one day: query, which may have {day} in it, gives the
-// number, the satisfaction and seenColumns. last is the number of the last row,
+// see reads rows of one day, at most so many: query, with {day} and {columns} in
+// it, gives the number, the satisfaction and seenColumns. last is the number of the last row,
 // and n how many there were, with those that are passed over.
-func (l *Log) see(ctx context.Context, v *view, d day, query string, args []any) (all []Seen, last int64, n int, err error) {
-	var ids []int64
+func (l *Log) see(ctx context.Context, v *view, d day, query string, args []any, most int) (all []Seen, last int64, n int, err error) {
+	all, ids := make([]Seen, 0, min(most, mostChunk)), make([]int64, 0, min(most, mostChunk))
 	r := newSeenRow()
 	err = v.day(ctx, d, func(q querier) error {
 		if err := rows(ctx, q, func(rs *sql.Rows) error {

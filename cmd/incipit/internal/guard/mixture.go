@@ -80,10 +80,11 @@ func (m *mixture) settle(arm int) {
 }
 
 func (m *mixture) divide(sum float64) {
+	part := 1 / sum
 	for k := range m.n {
 		// What is this small will not come back by itself; numbers that are
 		// not normal would make each later call ten times slower.
-		if m.v[k] /= sum; m.v[k] < 1e-250 {
+		if m.v[k] *= part; m.v[k] < 1e-250 {
 			m.v[k] = 0
 		}
 	}

@@ -100,6 +100,8 @@ func (e *errorRate) code(c *coder) {
 	e.stable.code(c)
 	e.pooled.code(c)
 	c.signed(&e.fast)
+	c.floats(&e.tableRate)
+	c.bad = c.bad || e.tableRate > .99
 }
 
 func (h *halfPlane) code(c *coder) {

@@ -55,6 +55,7 @@ type Change struct {
 	Answer     any         // what the caller is told, now and when it asks again with the same key
 	Watched    *Watched    // where there is a guard: how it goes on
 	Decisions  []Decision  // of the guard; their numbers are the store's
+	Notices    []Notice    // that webhooks are told beside the one of the deployment, which the store makes
 }
 
 // Once makes a request that is sent again count once: the answer is kept under

@@ -41,7 +41,7 @@ func (s *Store) Adopt(ctx context.Context, envs []registry.Environment, tracks m
 				var st registry.State
 				for _, d := range tracks[id][env] {
 					d.Seq = st.Track.Seq() + 1
-					if err := s.deploy(ctx, tx, id, env, st, d); err != nil {
+					if _, err := s.deploy(ctx, tx, id, env, st, d); err != nil { // long past: nobody is told
 						return err
 					}
 					st.Track = append(st.Track, d)

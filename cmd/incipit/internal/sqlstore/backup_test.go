@@ -195,14 +195,14 @@ func TestABackupThatIsNotAsItWasWrittenIsRefused(t *testing.T) {
 func TestABackupFromANewerSchemaIsRefused(t *testing.T) {
 	db := storetest.SQLite(t)
 	newer := db
-	newer.Config = db.Config.WithMigrations(later(t, map[string]string{"1000_note.sql": `ALTER TABLE prompt ADD COLUMN note TEXT NOT NULL DEFAULT '';`}))
+	newer.Config = db.Config.WithMigrations(later(t, map[string]string{"9999_note.sql": `ALTER TABLE prompt ADD COLUMN note TEXT NOT NULL DEFAULT '';`}))
 	file := filepath.Join(t.TempDir(), "b")
 	if _, err := sqlstore.Backup(t.Context(), newer.Open(t), file); err != nil {
 		t.Fatal(err)
 	}
 	storetest.EachDatabase(t, func(t *testing.T, to storetest.Database) {
 		_, err := sqlstore.Restore(t.Context(), file, to.Config)
-		if !errors.Is(err, prompt.ErrInvalid) || !strings.Contains(err.Error(), "has schema 1000") {
+		if !errors.Is(err, prompt.ErrInvalid) || !strings.Contains(err.Error(), "has schema 9999") {
 			t.Errorf("%v", err)
 		}
 	})

@@ -39,10 +39,10 @@ func state(ctx context.Context, q querier, id prompt.ID, env string) (registry.S
 }
 
 // Change records what decide comes to, whole or not at all: the deployment, the
-// approvals it used up, the audit event, the answer, and what the mirror has to
-// do. It works under a lock on the environment, so decide sees a state that
-// stays; where that could not be had, or the database went away, decide is
-// called again with another one.
+// approvals it used up, the audit event, the answer, what the mirror has to do,
+// and what webhooks are told. It works under a lock on the environment, so
+// decide sees a state that stays; where that could not be had, or the database
+// went away, decide is called again with another one.
 func (s *Store) Change(ctx context.Context, id prompt.ID, env string, once registry.Once, decide func(registry.State) (registry.Change, error)) (registry.Recorded, error) {
 	var out registry.Recorded
 	err := s.write(ctx, func(tx *tx) error {
@@ -62,10 +62,13 @@ func (s *Store) Change(ctx context.Context, id prompt.ID, env string, once regis
 		if err != nil {
 			return finalError{err}
 		}
+		notices := c.Notices
 		if c.Deployment != nil {
-			if err := s.deploy(ctx, tx, id, env, st, *c.Deployment); err != nil {
+			n, err := s.deploy(ctx, tx, id, env, st, *c.Deployment)
+			if err != nil {
 				return err
 			}
+			notices = append([]registry.Notice{n}, notices...)
 			if c.Event.Action == "" {
 				c.Event.Action = string(c.Deployment.Action) // no change without an event
 			}
@@ -74,6 +77,9 @@ func (s *Store) Change(ctx context.Context, id prompt.ID, env string, once regis
 			return err
 		}
 		if err := s.answer(ctx, tx, once, c.Answer); err != nil {
+			return err
+		}
+		if err := s.notify(ctx, tx, notices...); err != nil {
 			return err
 		}
 		if c.Event.Action == "" {
@@ -95,31 +101,32 @@ func lock(ctx context.Context, tx *tx, env string) error {
 }
 
 // deploy appends d, which must be the one after the last, as the environment's
-// next revision.
-func (s *Store) deploy(ctx context.Context, tx *tx, id prompt.ID, env string, st registry.State, d registry.Deployment) error {
+// next revision. It returns the notice that tells of it.
+func (s *Store) deploy(ctx context.Context, tx *tx, id prompt.ID, env string, st registry.State, d registry.Deployment) (registry.Notice, error) {
+	var none registry.Notice
 	if d.Seq != st.Track.Seq()+1 {
-		return registry.WithFix(registry.Errorf(registry.ErrConflict, "deployment %d of %s in %s cannot follow on %d", d.Seq, id, env, st.Track.Seq()), "read what runs now, then try again")
+		return none, registry.WithFix(registry.Errorf(registry.ErrConflict, "deployment %d of %s in %s cannot follow on %d", d.Seq, id, env, st.Track.Seq()), "read what runs now, then try again")
 	}
 	if d.At.IsZero() {
 		d.At = s.now()
 	}
 	if err := storable(string(id), string(d.Action), d.Digest, d.From, d.By, d.Reason); err != nil {
-		return err
+		return none, err
 	}
 	if err := knownPrompt(ctx, tx, id); err != nil {
-		return err
+		return none, err
 	}
 	err := tx.QueryRowContext(ctx, `UPDATE environment SET revision = revision + 1 WHERE name = $1 RETURNING revision`, env).Scan(&d.Revision)
 	if err != nil {
-		return err
+		return none, err
 	}
 	if err := insertDeployment(ctx, tx, env, id, d); err != nil {
-		return err
+		return none, err
 	}
 	if err := useApprovals(ctx, tx, id, env, d); err != nil {
-		return err
+		return none, err
 	}
-	return s.enqueue(ctx, tx, env, id, d.Revision)
+	return registry.NoticeOf(env, id, st.Track, d), s.enqueue(ctx, tx, env, id, d.Revision)
 }
 
 // knownPrompt adds a prompt that has no release here yet.

@@ -86,7 +86,7 @@ func TestTheReleaseBeforeWorksBesideTheNewOne(t *testing.T) {
 		deploy(t, old, "dev", "support", "1.0.0")
 
 		newer := db
-		newer.Config = db.Config.WithMigrations(later(t, map[string]string{"1000_note.sql": `ALTER TABLE prompt ADD COLUMN note TEXT NOT NULL DEFAULT '';`}))
+		newer.Config = db.Config.WithMigrations(later(t, map[string]string{"9999_note.sql": `ALTER TABLE prompt ADD COLUMN note TEXT NOT NULL DEFAULT '';`}))
 		next := newer.Open(t)
 		deploy(t, next, "dev", "support", "1.1.0")
 		deploy(t, old, "dev", "support", "1.2.0") // the one that was running goes on
@@ -115,7 +115,7 @@ func TestASchemaThatIsTooNewIsRefusedWithTheWayBack(t *testing.T) {
 		}
 		newer := db
 		newer.Config = db.Config.WithMigrations(later(t, map[string]string{
-			"1000_rename.sql": `ALTER TABLE prompt RENAME COLUMN model TO llm; UPDATE meta SET number = 1000 WHERE name = 'compatible_from';`,
+			"9999_rename.sql": `ALTER TABLE prompt RENAME COLUMN model TO llm; UPDATE meta SET number = 9999 WHERE name = 'compatible_from';`,
 		}))
 		if err := newer.Open(t).Close(); err != nil {
 			t.Fatal(err)
@@ -145,8 +145,8 @@ func TestAMigrationThatFailsLeavesTheDatabaseAsItWas(t *testing.T) {
 	storetest.EachDatabase(t, func(t *testing.T, db storetest.Database) {
 		s := db.Open(t)
 		environments(t, s, "dev")
-		broken := db.Config.WithMigrations(later(t, map[string]string{"1000_half.sql": "CREATE TABLE half (id BIGINT);\nINSERT INTO nowhere VALUES (1);"}))
-		if _, err := sqlstore.Open(t.Context(), broken); err == nil || !strings.Contains(err.Error(), " to 1000") {
+		broken := db.Config.WithMigrations(later(t, map[string]string{"9999_half.sql": "CREATE TABLE half (id BIGINT);\nINSERT INTO nowhere VALUES (1);"}))
+		if _, err := sqlstore.Open(t.Context(), broken); err == nil || !strings.Contains(err.Error(), " to 9999") {
 			t.Fatalf("%v", err)
 		}
 		deploy(t, db.Open(t), "dev", "support", "1.0.0")

@@ -14,8 +14,8 @@ import (
 )
 
 // Run keeps the service up to date until ctx is done: it reads Git, mirrors
-// what runs, and forgets what need not be kept. What fails is logged and tried
-// again.
+// what runs, tells webhooks, and forgets what need not be kept. What fails is
+// logged and tried again.
 func (s *Shared) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	if s.config.Remote != nil {
@@ -48,12 +48,17 @@ func (s *Shared) Run(ctx context.Context) error {
 	}
 	g.Go(func() error {
 		return again(ctx, time.Minute, func() time.Duration {
-			if _, err := s.db.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
-				s.config.Log.Warn("old answers could not be forgotten", "error", err)
+			_, err := s.db.DeleteExpired(ctx)
+			_, err2 := s.db.ForgetDeliveries(ctx)
+			if err := errors.Join(err, err2); err != nil && ctx.Err() == nil {
+				s.config.Log.Warn("old answers and deliveries could not be forgotten", "error", err)
 			}
 			return time.Hour
 		})
 	})
+	if s.config.Notify != nil {
+		g.Go(func() error { return s.tell(ctx) })
+	}
 	if s.config.Calls != nil {
 		g.Go(func() error {
 			return again(ctx, time.Minute, func() time.Duration {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/notify"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -39,6 +40,10 @@ type SharedConfig struct {
 	Observe func(registry.Call) // is told of each call that was taken and is new; may be nil
 
 	Changed func(ctx context.Context, env string) // is told where the guard changed what runs; may be nil
+	Notify  *notify.Sender                        // nil: webhooks are told nothing, and none is added
+	// Told is told what came of each attempt: delivered, failed, refused, given-up
+	// or gone. May be nil.
+	Told func(outcome string)
 }
 
 // A Shared service is one that many people and programs use: a Service over a

@@ -86,7 +86,7 @@ func (s *Store) Attempted(ctx context.Context, d registry.Delivery, gone bool) e
 	}
 	return s.write(ctx, func(tx *tx) error {
 		if gone {
-			if _, err := tx.ExecContext(ctx, `UPDATE webhook SET paused_us = $1 WHERE id = $2`, now, d.Webhook); err != nil {
+			if _, err := tx.ExecContext(ctx, `UPDATE webhook SET paused_us = $1, holder = '', lease_us = 0 WHERE id = $2`, now, d.Webhook); err != nil {
 				return err
 			}
 		}

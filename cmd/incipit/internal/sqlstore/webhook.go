@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -20,7 +21,7 @@ type wants struct {
 	Prompts      registry.Patterns `json:"prompts"`
 }
 
-// AddWebhook adds a webhook. Its id is made here.
+// AddWebhook adds a webhook. Its id is made here, and told in the event.
 func (s *Store) AddWebhook(ctx context.Context, w registry.Webhook, event registry.Event) (registry.Webhook, error) {
 	if err := errors.Join(w.Validate(), storable(w.URL, w.CreatedBy)); err != nil {
 		return w, err
@@ -36,7 +37,11 @@ func (s *Store) AddWebhook(ctx context.Context, w registry.Webhook, event regist
 	if err != nil {
 		return w, err
 	}
-	event.Detail = map[string]string{"id": w.ID, "url": prompt.Clip(w.URL, 200), "format": string(w.Format)}
+	event.Detail = maps.Clone(event.Detail)
+	if event.Detail == nil {
+		event.Detail = make(map[string]string)
+	}
+	event.Detail["id"] = w.ID
 	return w, s.write(ctx, func(tx *tx) error {
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO webhook (id, url, format, wants, created_us, created_by, seal, paused_us, last_seq, holder, lease_us)

@@ -58,6 +58,9 @@ func TestContract(t *testing.T) {
 //	ends 4 …           a command ends with this status, soon
 //	says REGEXP …      a command prints this, soon
 //	record FILE 3 0 1  send calls, of which it takes, knows and refuses so many
+//	receiver FILE      be a webhook at $RECEIVER, which keeps what it is told
+//	id FILE NAME       $NAME is the id of the first of a list in JSON
+//	told FILE SECRET REGEXP  it was told this, soon, signed with the secret in a file
 //	clean              stdout holds no escape sequence but the colors of ours
 func TestServer(t *testing.T) {
 	var mu sync.Mutex
@@ -72,7 +75,7 @@ func TestServer(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitcode, "json": jsonValue, "append": appendText, "ends": endsWith, "says": says,
-			"record": record, "clean": clean,
+			"record": record, "clean": clean, "receiver": receiver, "told": toldHook, "id": idOf,
 			"served": func(ts *testscript.TestScript, _ bool, args []string) {
 				address, stop := startServer(ts, append(args, "--listen", "127.0.0.1:0")...)
 				ts.Setenv("INCIPIT_SERVER", address)

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,8 @@ func TestANoticeSaysInOneSentenceWhatWasDone(t *testing.T) {
 	rollout := NewRollout(Canary, DefaultBucketing, "s", Arm{Version: v("1.0.0")}, Arm{Version: v("1.1.0")}, []Share{5_000, 25_000})
 	at := func(share Share) *Rollout { r := rollout.WithShare(share); return &r }
 	stable := Track{{Seq: 1, Action: Deploy, Version: v("1.0.0")}}
-	open := append(stable[:1:1], Deployment{Seq: 2, Action: Deploy, Version: v("1.0.0"), Rollout: at(5_000)})
-	later := append(stable[:1:1], Deployment{Seq: 2, Action: Deploy, Version: v("1.1.0")})
+	open := slices.Concat(stable, Track{{Seq: 2, Action: Deploy, Version: v("1.0.0"), Rollout: at(5_000)}})
+	later := slices.Concat(stable, Track{{Seq: 2, Action: Deploy, Version: v("1.1.0")}})
 	tests := []struct {
 		name   string
 		before Track
@@ -87,9 +88,14 @@ func TestAWebhookIsToldWhatItWants(t *testing.T) {
 		n    Notice
 		want bool
 	}{
-		{"everything", every, deploy, true}, {"what has no environment", every, changed, true}, {"nothing while it is paused", paused, deploy, false},
-		{"a kind by its prefix", some, deploy, true}, {"a kind by its name", some, ask, true}, {"another kind", some, ended, false},
-		{"another environment", some, elsewhere, false}, {"no environment where some are chosen", some, changed, false},
+		{"everything", every, deploy, true},
+		{"what has no environment", every, changed, true},
+		{"nothing while it is paused", paused, deploy, false},
+		{"a kind by its prefix", some, deploy, true},
+		{"a kind by its name", some, ask, true},
+		{"another kind", some, ended, false},
+		{"another environment", some, elsewhere, false},
+		{"no environment where some are chosen", some, changed, false},
 	}
 	for _, tt := range tests {
 		if got := tt.w.Wants(tt.n); got != tt.want {

@@ -17,12 +17,12 @@ import (
 func adminCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "admin",
-		Short:   "Make keys, and say who may do what on the server",
+		Short:   "Make keys, say who may do what on the server, and who is told",
 		Example: examples("incipit admin bootstrap --data /var/lib/incipit", "incipit admin key create checkout --allow resolve,record --env production"),
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(bootstrapCommand(e), keyCommand(e), personCommand(e), environmentsCommand(e))
+	cmd.AddCommand(bootstrapCommand(e), keyCommand(e), personCommand(e), environmentsCommand(e), webhookCommand(e))
 	return cmd
 }
 

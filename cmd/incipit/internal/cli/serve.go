@@ -23,6 +23,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/notify"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/otlp"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/server"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
@@ -44,6 +45,7 @@ type serveFlags struct {
 	every                time.Duration
 	issuer, client       string
 	logJSON              bool
+	allow                []string // where webhooks may be
 
 	keepCalls, keepRollups    string // ages
 	keepContent, keepSubjects bool
@@ -81,6 +83,7 @@ func serveCommand(e *env) *cobra.Command {
 	fl.StringVar(&f.issuer, "oidc-issuer", "", "the `URL` of the identity provider by which people sign in")
 	fl.StringVar(&f.client, "oidc-client", "", "the `ID` of this server at the identity provider")
 	fl.BoolVar(&f.logJSON, "log-json", false, "log in JSON")
+	fl.StringSliceVar(&f.allow, "webhook-allow", nil, "let webhooks be at these `HOSTS or CIDRS`, although they are not public, and by http")
 	fl.StringVar(&f.keepCalls, "keep-calls", cmp.Or(e.getenv("INCIPIT_KEEP_CALLS"), "30d"), "forget calls after `TIME`, 8d or more")
 	fl.StringVar(&f.keepRollups, "keep-rollups", cmp.Or(e.getenv("INCIPIT_KEEP_ROLLUPS"), "400d"), "forget statistics after `TIME`")
 	fl.BoolVar(&f.keepContent, "keep-content", e.getenv("INCIPIT_KEEP_CONTENT") == "true", "keep what calls say of their inputs and outputs")
@@ -132,9 +135,15 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	sender, err := notify.New(notify.Config{Allow: f.allow, Version: programVersion(), Now: e.now})
+	if err != nil {
+		return err
+	}
+	told := server.NewWebhookFigures()
 	svc := lifecycle.NewShared(lifecycle.SharedConfig{
 		Store: store, Remote: remote, SyncEvery: f.every, Mirror: f.mirror, Now: e.now, Random: rand.Reader, Log: log,
 		Calls: calls, KeepContent: f.keepContent, KeepSubjects: f.keepSubjects, KeepCalls: kept.KeepCalls, Observe: figures.Observe,
+		Notify: sender, Told: told.Observe,
 	})
 	if envs, err := store.Environments(ctx); err == nil && len(envs) == 0 { // the first start: there is nothing to serve before
 		if _, err := svc.Sync(ctx); err != nil {
@@ -144,7 +153,7 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 			log.Warn("Git could not be read; it is tried again", "error", err)
 		}
 	}
-	srv, err := newServer(e, f, svc, server.Config{Figures: figures, Registry: registered, Exporter: exporter, Recorders: max(1, processors-1), Log: log})
+	srv, err := newServer(e, f, svc, server.Config{Figures: figures, Webhooks: told, Registry: registered, Exporter: exporter, Recorders: max(1, processors-1), Log: log})
 	if err != nil {
 		return err
 	}

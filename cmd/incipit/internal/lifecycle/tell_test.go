@@ -351,7 +351,7 @@ func TestADeploymentIsToldSigned(t *testing.T) {
 				t.Error(err)
 			}
 			told <- e
-			return &http.Response{StatusCode: 204, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
+			return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Header: http.Header{}, Request: r}, nil
 		})
 		sender, err := notify.New(notify.Config{Now: over.clock.Now, Transport: n})
 		if err != nil {

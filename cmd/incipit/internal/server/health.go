@@ -16,10 +16,12 @@ const probeTimeout = 3 * time.Second
 // fetchTimeout bounds a fetch that a webhook asked for.
 const fetchTimeout = 10 * time.Minute
 
-// A probe is how the last write probe went, and what was known of Git then.
+// A probe is how the last write probe went, and what was known of Git and of
+// webhooks then.
 type probe struct {
-	err  error
-	sync *registry.SyncReport // nil: it could not be asked
+	err    error
+	sync   *registry.SyncReport // nil: it could not be asked
+	untold int                  // notices that webhooks were not told yet
 }
 
 // probeAgain writes to the database again and again, to find out whether it can.
@@ -42,6 +44,11 @@ func (s *Server) probeOnce(ctx context.Context) {
 	p := &probe{err: s.service.Probe(soon)}
 	if report, err := s.service.SyncStatus(soon); err == nil {
 		p.sync = report
+	}
+	if hooks, err := s.service.Webhooks(soon); err == nil {
+		for _, w := range hooks {
+			p.untold += w.Waiting
+		}
 	}
 	if ctx.Err() != nil {
 		return

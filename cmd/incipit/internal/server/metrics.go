@@ -57,7 +57,7 @@ func newMetrics(s *Server) *metrics {
 	r := s.config.Registry
 	r.MustRegister(s.config.Figures.collectors()...)
 	r.MustRegister(m.requests, m.seconds, m.sent, m.refused, open, newGauges(s),
-		m.rejected, m.duplicates, m.crowded, m.failed, m.ignored, m.recording,
+		m.rejected, m.duplicates, m.crowded, m.failed, m.ignored, m.recording, s.config.Webhooks.attempts,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.handler = promhttp.HandlerFor(r, promhttp.HandlerOpts{})
 	return m
@@ -93,8 +93,8 @@ func (m *metrics) serve(w *answer, r *http.Request) error {
 type gauges struct {
 	s *Server
 
-	revision, generation, writable, loaded, synced, problems, backlog *prometheus.Desc
-	callsWritable, underWay, underWayBytes                            *prometheus.Desc
+	revision, generation, writable, loaded, synced, problems, backlog, webhooks *prometheus.Desc
+	callsWritable, underWay, underWayBytes                                      *prometheus.Desc
 }
 
 func newGauges(s *Server) *gauges {
@@ -111,6 +111,8 @@ func newGauges(s *Server) *gauges {
 		problems:   gauge("sync_problems", "Tags that are not what was released."),
 		backlog:    gauge("mirror_backlog", "Changes that registry.json in Git does not have yet."),
 
+		webhooks: gauge("webhook_deliveries_waiting", "Notices that webhooks were not told yet."),
+
 		callsWritable: gauge("calls_writable", "1 if the last batch of calls was kept."),
 		underWay:      gauge("calls_requests_under_way", "Requests with calls that are read or written now."),
 		underWayBytes: gauge("calls_bytes_under_way", "Room that their bodies take."),
@@ -119,7 +121,7 @@ func newGauges(s *Server) *gauges {
 
 // Describe is for prometheus.Collector.
 func (g *gauges) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{g.revision, g.generation, g.writable, g.loaded, g.synced, g.problems, g.backlog, g.callsWritable, g.underWay, g.underWayBytes} {
+	for _, d := range []*prometheus.Desc{g.revision, g.generation, g.writable, g.loaded, g.synced, g.problems, g.backlog, g.webhooks, g.callsWritable, g.underWay, g.underWayBytes} {
 		out <- d
 	}
 }
@@ -143,6 +145,7 @@ func (g *gauges) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	tell(g.writable, truth(p.err == nil))
+	tell(g.webhooks, float64(p.untold))
 	if p.sync != nil {
 		if !p.sync.At.IsZero() {
 			tell(g.synced, g.s.config.Now().Sub(p.sync.At).Seconds())

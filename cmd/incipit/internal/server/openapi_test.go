@@ -169,6 +169,12 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	do("revoke-key", "/v1/keys/"+made.Key.ID, "")
 	do("set-person", "/v1/people/eve@example.com", `{"grants":[{"permissions":["read"],"environments":["*"],"prompts":["*"]}]}`)
 	do("list-people", "/v1/people", "")
+	hook := decode[api.CreatedWebhook](t, do("add-webhook", "/v1/webhooks", `{"url":"https://hooks.example.com/incipit","kinds":["rollout.*","ping"]}`))
+	ping := decode[registry.Delivery](t, do("ping-webhook", "/v1/webhooks/"+hook.Webhook.ID+"/ping", ""))
+	do("list-webhooks", "/v1/webhooks", "")
+	do("list-deliveries", "/v1/webhooks/"+hook.Webhook.ID+"/deliveries?limit=5", "")
+	do("redeliver", "/v1/deliveries/"+ping.ID+"/redeliver", "")
+	do("remove-webhook", "/v1/webhooks/"+hook.Webhook.ID, "")
 	do("audit", "/v1/audit?limit=3", "")
 	do("verify-audit", "/v1/audit/verify", "")
 	push := `{"ref":"refs/heads/main"}`

@@ -24,6 +24,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/notify"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore/storetest"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -157,7 +158,11 @@ func (r *rig) serve(edit func(*Config)) {
 	r.Helper()
 	log := slog.New(slog.NewJSONHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	figures := NewCallFigures(time.Now)
-	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log, Calls: r.calls, Observe: figures.Observe})
+	sender, err := notify.New(notify.Config{Now: time.Now})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log, Calls: r.calls, Observe: figures.Observe, Notify: sender})
 	c := Config{
 		Service: r.service, Figures: figures, Now: time.Now, Random: rand.Reader, Log: log, Version: "test",
 		Verifier: auth.NewVerifier(auth.VerifierConfig{Find: r.service.FindKey, Version: r.keysVersion, Now: time.Now, MaxAge: 100 * time.Millisecond}),
@@ -165,7 +170,6 @@ func (r *rig) serve(edit func(*Config)) {
 	if edit != nil {
 		edit(&c)
 	}
-	var err error
 	if r.server, err = New(c); err != nil {
 		r.Fatal(err)
 	}

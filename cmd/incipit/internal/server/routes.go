@@ -83,6 +83,12 @@ func (s *Server) everyRoute() []route {
 		{del, "/v1/keys/{id}", "revoke-key", may(everywhere, admin), typed(s.revokeKey), "End an API key", false},
 		{get, "/v1/people", "list-people", may(everywhere, admin), typed(s.people), "The people who sign in, and what they may do", false},
 		{put, "/v1/people/{mail}", "set-person", may(everywhere, admin), typed(s.setPerson), "Say what a person may do", false},
+		{get, "/v1/webhooks", "list-webhooks", may(everywhere, admin), typed(s.webhooks), "The webhooks, without their secrets", false},
+		{post, "/v1/webhooks", "add-webhook", may(everywhere, admin), typed(s.addWebhook), "Tell an address what happens. Its secret is shown this once", false},
+		{del, "/v1/webhooks/{id}", "remove-webhook", may(everywhere, admin), typed(s.removeWebhook), "End a webhook, and what it was not told yet", false},
+		{post, "/v1/webhooks/{id}/ping", "ping-webhook", may(everywhere, admin), typed(s.pingWebhook), "Try a webhook; one that is paused goes on", false},
+		{get, "/v1/webhooks/{id}/deliveries", "list-deliveries", may(everywhere, admin), typed(s.deliveries), "What a webhook was told and will be told, the newest first", false},
+		{post, "/v1/deliveries/{id}/redeliver", "redeliver", may(everywhere, admin), typed(s.redeliver), "Send a delivery again, under the same id", false},
 		{get, "/v1/audit", "audit", may(somewhere, registry.MayAudit), typed(s.audit), "Who did what, the oldest first", false},
 		{get, "/v1/audit/verify", "verify-audit", may(everywhere, registry.MayAudit), typed(s.verifyAudit), "Whether the audit log is what was written", false},
 

@@ -61,7 +61,8 @@ type Config struct {
 	CallsTimeout time.Duration // for the body of a request with calls. 10 s if 0
 	RefusalPause time.Duration // before one that has no room is told so. 200 ms if 0
 
-	Figures *CallFigures // what the service observes of calls; none of them if nil
+	Figures  *CallFigures    // what the service observes of calls; none of them if nil
+	Webhooks *WebhookFigures // and of telling webhooks
 
 	Exporter *otlp.Exporter       // is told of each request; nil: nobody is
 	Registry *prometheus.Registry // where the figures are kept; one of its own if nil
@@ -115,6 +116,9 @@ func New(c Config) (*Server, error) {
 	}
 	if c.Figures == nil {
 		c.Figures = NewCallFigures(c.Now)
+	}
+	if c.Webhooks == nil {
+		c.Webhooks = NewWebhookFigures()
 	}
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()

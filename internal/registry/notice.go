@@ -143,3 +143,33 @@ func doneWord(a Action) string {
 	}
 	return string(a)
 }
+
+// Notice is what people are told of a decision, and false if what is told of its
+// deployment, or of what a person did, says all there is to say.
+func (d Decision) Notice() (Notice, bool) {
+	kind := map[string]NoticeKind{
+		DecisionAdvance: NoticeAdvanced, DecisionPromote: NoticeAdvanced, DecisionRollback: NoticeRegressed,
+		DecisionHold: NoticeHeld, DecisionAsk: NoticeAsks, DecisionChanged: NoticeReleaseChanged, DecisionEnd: NoticeEnded,
+	}[d.Kind]
+	if kind == NoticeHeld {
+		switch d.Verdict {
+		case "cannot measure":
+			kind = NoticeCannotMeasure
+		case "data not trusted":
+			kind = NoticeUntrusted
+		case "regressed":
+			kind = NoticeRegressed
+		}
+	}
+	if kind == "" || d.By != GuardName && d.Kind != DecisionEnd {
+		return Notice{}, false
+	}
+	return Notice{
+		ID: fmt.Sprintf("%s/%s/rollout-%d/decision-%d", d.Environment, d.Prompt, d.Opened, d.Seq), Kind: kind, At: d.At,
+		Environment: d.Environment, Prompt: d.Prompt, By: d.By,
+		Text: fmt.Sprintf("%s: %s %s", d.Environment, d.Prompt, d.Text),
+		Detail: map[string]string{
+			"rollout": fmt.Sprint(d.Opened), "decision": fmt.Sprint(d.Seq), "verdict": d.Verdict, "share": d.Share.Number(), "deployment": fmt.Sprint(d.Deployment),
+		},
+	}, true
+}

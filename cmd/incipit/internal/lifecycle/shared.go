@@ -39,8 +39,7 @@ type SharedConfig struct {
 
 	Observe func(registry.Call) // is told of each call that was taken and is new; may be nil
 
-	Changed func(ctx context.Context, env string) // is told where the guard changed what runs; may be nil
-	Notify  *notify.Sender                        // nil: webhooks are told nothing, and none is added
+	Notify *notify.Sender // nil: webhooks are told nothing, and none is added
 	// Told is told what came of each attempt: delivered, failed, refused, given-up
 	// or gone. May be nil.
 	Told func(outcome string)

@@ -101,9 +101,6 @@ func (w *watch) carryOut(ctx context.Context, t *tracked, next rollout.State, c 
 		t.calls, t.stuck = 0, ""
 		t.split.shares = append(t.split.shares, sharedFrom{w.config.Now(), after.Share})
 		w.config.Log.Info("the guard acted", "action", c.Action, "prompt", req.Prompt, "environment", req.Environment, "share", after.Share, "why", text)
-		if w.config.Changed != nil {
-			w.config.Changed(ctx, req.Environment)
-		}
 		return nil
 	case ctx.Err() != nil, errors.Is(err, registry.ErrUnavailable):
 		return err

@@ -126,16 +126,29 @@ func TestWhatAReceiverAnswersIsReadAsItIsMeant(t *testing.T) {
 		want   string
 	}{
 		{"taken", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "thank you") }, "200"},
-		{"broken", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret of mine", http.StatusInternalServerError) }, "500 the webhook answered 500"},
+		{"broken", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "secret of mine", http.StatusInternalServerError)
+		}, "500 the webhook answered 500"},
 		{"gone", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }, "410 the webhook answered 410: it is gone gone"},
-		{"elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound) }, "302 the webhook answered 302: it sends elsewhere, and no redirect is followed"},
-		{"busy", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "90"); w.WriteHeader(http.StatusTooManyRequests) }, "429 the webhook answered 429 1m30s"},
+		{"elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}, "302 the webhook answered 302: it sends elsewhere, and no redirect is followed"},
+		{"busy", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "90")
+			w.WriteHeader(http.StatusTooManyRequests)
+		}, "429 the webhook answered 429 1m30s"},
 		{"away until", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", now.Add(time.Hour).Format(http.TimeFormat))
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}, "503 the webhook answered 503 1h0m0s"},
-		{"patience where none is due", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "90"); w.WriteHeader(http.StatusInternalServerError) }, "500 the webhook answered 500"},
-		{"patience backwards", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Retry-After", "-90"); w.WriteHeader(http.StatusServiceUnavailable) }, "503 the webhook answered 503"},
+		{"patience where none is due", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "90")
+			w.WriteHeader(http.StatusInternalServerError)
+		}, "500 the webhook answered 500"},
+		{"patience backwards", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "-90")
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}, "503 the webhook answered 503"},
 	} {
 		r := s.Send(t.Context(), message(receiver(t, tt.answer)))
 		got := fmt.Sprint(r.Status)

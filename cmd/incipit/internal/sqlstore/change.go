@@ -73,13 +73,14 @@ func (s *Store) Change(ctx context.Context, id prompt.ID, env string, once regis
 				c.Event.Action = string(c.Deployment.Action) // no change without an event
 			}
 		}
-		if err := s.follow(ctx, tx, c.Watched, c.Decisions); err != nil {
+		decided, err := s.follow(ctx, tx, c.Watched, c.Decisions)
+		if err != nil {
 			return err
 		}
 		if err := s.answer(ctx, tx, once, c.Answer); err != nil {
 			return err
 		}
-		if err := s.notify(ctx, tx, notices...); err != nil {
+		if err := s.notify(ctx, tx, append(notices, decided...)...); err != nil {
 			return err
 		}
 		if c.Event.Action == "" {

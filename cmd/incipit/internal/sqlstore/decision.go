@@ -10,25 +10,26 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// decided appends a decision as the next one of its rollout.
-func (s *Store) decided(ctx context.Context, tx *tx, d registry.Decision) error {
+// decided appends a decision as the next one of its rollout, and returns it with
+// its number.
+func (s *Store) decided(ctx context.Context, tx *tx, d registry.Decision) (registry.Decision, error) {
 	if d.At.IsZero() {
 		d.At = s.now()
 	}
 	if err := storable(d.By, d.Verdict, d.Text); err != nil {
-		return err
+		return d, err
 	}
 	err := tx.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) + 1 FROM decision WHERE environment = $1 AND prompt = $2 AND opened_seq = $3`,
 		d.Environment, string(d.Prompt), int64(d.Opened)).Scan(&d.Seq)
 	if err != nil {
-		return err
+		return d, err
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO decision (environment, prompt, opened_seq, seq, at_us, kind, actor, verdict, message, share, deployment_seq, cursor, evidence, seal)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		d.Environment, string(d.Prompt), int64(d.Opened), int64(d.Seq), toMicros(d.At), d.Kind, d.By, d.Verdict, d.Text,
 		int64(d.Share), int64(d.Deployment), d.Cursor, string(d.Evidence), seal(decisionColumns(d)...))
-	return err
+	return d, err
 }
 
 func decisionColumns(d registry.Decision) []string {

@@ -123,7 +123,11 @@ func (s *Store) Rollouts(ctx context.Context, at registry.Place, limit int) ([]r
 // is there.
 func (s *Store) SaveRollout(ctx context.Context, w registry.Watched, decisions []registry.Decision, event registry.Event) error {
 	return s.write(ctx, func(tx *tx) error {
-		if err := s.follow(ctx, tx, &w, decisions); err != nil {
+		notices, err := s.follow(ctx, tx, &w, decisions)
+		if err != nil {
+			return err
+		}
+		if err := s.notify(ctx, tx, notices...); err != nil {
 			return err
 		}
 		if event.Action == "" {
@@ -133,8 +137,9 @@ func (s *Store) SaveRollout(ctx context.Context, w registry.Watched, decisions [
 	})
 }
 
-// follow writes what a change says of a rollout.
-func (s *Store) follow(ctx context.Context, tx *tx, w *registry.Watched, decisions []registry.Decision) error {
+// follow writes what a change says of a rollout, and returns what people are
+// told of it.
+func (s *Store) follow(ctx context.Context, tx *tx, w *registry.Watched, decisions []registry.Decision) ([]registry.Notice, error) {
 	if w != nil {
 		if w.At.IsZero() {
 			w.At = s.now()
@@ -143,13 +148,18 @@ func (s *Store) follow(ctx context.Context, tx *tx, w *registry.Watched, decisio
 			w.Since = w.At
 		}
 		if err := saveWatched(ctx, tx, *w); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	var notices []registry.Notice
 	for _, d := range decisions {
-		if err := s.decided(ctx, tx, d); err != nil {
-			return err
+		d, err := s.decided(ctx, tx, d)
+		if err != nil {
+			return nil, err
+		}
+		if n, ok := d.Notice(); ok {
+			notices = append(notices, n)
 		}
 	}
-	return nil
+	return notices, nil
 }

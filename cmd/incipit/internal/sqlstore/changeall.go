@@ -49,33 +49,39 @@ func (s *Store) ChangeAll(ctx context.Context, places []registry.Place, once reg
 		if err := s.answer(ctx, tx, once, changes[0].Answer); err != nil {
 			return err
 		}
-		var notices []registry.Notice
-		for i, c := range changes {
-			if c.Deployment == nil {
-				continue
-			}
-			n, err := s.deploy(ctx, tx, places[i].Prompt, places[i].Environment, states[i], *c.Deployment)
-			if err != nil {
-				return err
-			}
-			notices = append(append(notices, n), c.Notices...)
-		}
-		if err := s.notify(ctx, tx, notices...); err != nil {
-			return err
-		}
-		for i, c := range changes {
-			if c.Deployment == nil {
-				continue
-			}
-			if c.Event.Action == "" {
-				c.Event.Action = string(c.Deployment.Action)
-			}
-			c.Event.Environment, c.Event.Prompt = places[i].Environment, places[i].Prompt
-			if err := s.append(ctx, tx, c.Event); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.recordAll(ctx, tx, places, states, changes)
 	})
 	return out, err
+}
+
+// recordAll writes the deployments, then what webhooks are told of them, and the
+// audit events last: the head of the audit log is what everybody waits for.
+func (s *Store) recordAll(ctx context.Context, tx *tx, places []registry.Place, states []registry.State, changes []registry.Change) error {
+	var notices []registry.Notice
+	for i, c := range changes {
+		if c.Deployment == nil {
+			continue
+		}
+		n, err := s.deploy(ctx, tx, places[i].Prompt, places[i].Environment, states[i], *c.Deployment)
+		if err != nil {
+			return err
+		}
+		notices = append(append(notices, n), c.Notices...)
+	}
+	if err := s.notify(ctx, tx, notices...); err != nil {
+		return err
+	}
+	for i, c := range changes {
+		if c.Deployment == nil {
+			continue
+		}
+		if c.Event.Action == "" {
+			c.Event.Action = string(c.Deployment.Action)
+		}
+		c.Event.Environment, c.Event.Prompt = places[i].Environment, places[i].Prompt
+		if err := s.append(ctx, tx, c.Event); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -32,6 +32,9 @@ const (
 // metricColumn is the column of a metric, in the order of Metrics.
 var metricColumn = [metrics]int{errorColumn, latencyColumn, firstTokenColumn, tokensColumn, costColumn, satisfactionColumn}
 
+// timed are the metrics that every call has that did not fail, if any has them.
+const timed = Set(1<<Latency | 1<<FirstToken | 1<<Tokens | 1<<Cost)
+
 // A table reads lines of CSV.
 type table struct {
 	lines   *csv.Reader
@@ -159,6 +162,11 @@ func (t *table) next(o *Observation, rollout bool) error {
 		if cell(c) != "" {
 			t.seen |= Of(Metric(m))
 		}
+	}
+	// A rating that came later, whose writer has no empty errors: as a call it
+	// would count its own call twice.
+	if o.Satisfaction.Known && !o.failed() && t.seen&timed != 0 && !o.LatencyMS.Known && !o.FirstTokenMS.Known && !o.Tokens.Known && !o.Cost.Known {
+		o.Error = registry.Opt[bool]{}
 	}
 	if !rollout || t.at[splitColumn] < 0 {
 		return t.check(o)

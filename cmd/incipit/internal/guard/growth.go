@@ -27,7 +27,7 @@ func (p *Policy) safeGrowth(m Metric, t trait, pi float64) float64 {
 		return t.known * linearGrowth(margin, t.sd*t.sd, pi)
 	case Latency, FirstToken:
 		u := above(z95 + math.Log1p(margin)/max(t.sigma(), 1e-6))
-		return t.known * max(tailGrowth(.4, u, pi), tailGrowth(.7, u, pi))
+		return t.known * max(tailGrowth(.45, u, pi), tailGrowth(.65, u, pi))
 	default:
 		return t.known * linearGrowth(t.mean*margin/(1+margin), t.sd*t.sd, pi)
 	}

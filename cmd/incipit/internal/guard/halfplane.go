@@ -24,7 +24,8 @@ type planeTable struct {
 }
 
 func newHalfPlane(margin float64, worse bool) halfPlane {
-	h := halfPlane{margin: margin, worse: worse, n: 2, v: [4]float64{.5, .5}}
+	// That there is no difference is what most candidates are safe by.
+	h := halfPlane{margin: margin, worse: worse, n: 2, v: [4]float64{.75, .25}}
 	if worse {
 		h.n, h.v = 4, [4]float64{.25, .25, .25, .25}
 	}

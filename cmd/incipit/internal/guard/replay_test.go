@@ -164,6 +164,24 @@ func TestReplayReadsEmptySplits(t *testing.T) {
 	}
 }
 
+// A late rating is no second call, though its line says that nothing failed.
+func TestReplayKnowsLateRatings(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		calls      uint64
+	}{
+		{"nothing else", "0,0,90,,.1\n1,0,90,,.1\n1,,,4,.1\n", 2},
+		{"an error of 0", "0,0,90,,.1\n1,0,90,,.1\n1,0,,4,.1\n", 2},
+		{"an error", "0,0,90,,.1\n1,0,90,,.1\n1,1,,1,.1\n", 3},
+		{"no times at all", "0,0,,,.1\n1,0,,,.1\n1,0,,4,.1\n", 3},
+	} {
+		d, err := (&Replay{Decide: func(int, Verdict) error { return nil }}).Run(strings.NewReader("arm,error,latency_ms,satisfaction,split\n" + c.text))
+		if err != nil || d.calls[0]+d.calls[1] != c.calls || d.seen != 3 {
+			t.Errorf("%s: %v calls, want %d; %v", c.name, d.calls, c.calls, err)
+		}
+	}
+}
+
 func TestReplayWatchesWhatTheHistoryHas(t *testing.T) {
 	text := "arm,error,tokens,satisfaction\n0,0,100,\n1,0,,4\n1,0,100,\n"
 	for warm, want := range map[int]Set{1: Of(Errors, Tokens), 0: Of(Errors, Tokens, Satisfaction)} {

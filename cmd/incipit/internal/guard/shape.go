@@ -105,7 +105,7 @@ func (s *shape) stakeSafe(x float64, candidate bool, pi float64) bet {
 	}
 	if !s.mean {
 		z := s.stable.z[bin(x)]
-		t := odds{tail(.4, z), tail(.7, z)}
+		t := odds{tail(.45, z), tail(.65, z)}
 		return s.safe.stake(&t, pi)
 	}
 	c, gain := s.stable.p99, s.safeMargin/(1+s.safeMargin)

@@ -84,7 +84,7 @@ func runGuardReplay(ctx context.Context, e *env, r guard.Replay) error {
 		word := "safe"
 		switch v.Kind {
 		case guard.Untrusted:
-			e.talk("line %d: the arms do not have their shares, so these data decide nothing any more", index)
+			e.talk("line %d: the arms do not have their shares, or errors run on one arm, so these data decide nothing any more", index)
 			return nil
 		case guard.Regressed:
 			word = "regress"

@@ -6,6 +6,8 @@ import "math"
 func (d *Detector) call(o *Observation) {
 	unit, pi, a, failed := o.unit(), o.Share, arm(o.Candidate), o.failed()
 	first := d.firstCall.draw(unit, &d.shares, pi)
+	discount := d.runs.discount()
+	d.runs.learn(o, pi, unit == 0 && first.bet)
 	var bets [immediate]bet
 	for m := range bets {
 		bets[m] = none()
@@ -44,7 +46,7 @@ func (d *Detector) call(o *Observation) {
 	// All of one pot is known at the same time. Subjects' first errors are not
 	// known when their first calls are, so with subjects there are two pots.
 	for _, pot := range d.pots() {
-		d.pay(pot&^(1<<Satisfaction), &bets, a)
+		d.pay(pot&^(1<<Satisfaction), &bets, a, discount/d.policy.Alpha)
 	}
 
 	if mine.bet {
@@ -149,8 +151,8 @@ func (d *Detector) drawRating(o *Observation, share float64) draw {
 }
 
 // pay settles the bets of a pot. The stakes of all are cut by one factor, if
-// the pot would else win more than it needs.
-func (d *Detector) pay(pot Set, bets *[immediate]bet, a int) {
+// the pot would else win more than it needs for the goal, known before the call.
+func (d *Detector) pay(pot Set, bets *[immediate]bet, a int, goal float64) {
 	var have float64
 	var total bet
 	for m, b := range bets {
@@ -167,7 +169,7 @@ func (d *Detector) pay(pot Set, bets *[immediate]bet, a int) {
 	// A bet against a margin has no fixed mean once the outcome is known, so
 	// its stake must not depend on the outcome.
 	if d.policy.Regress.Errors == 0 {
-		part = capped(bet{total[0] / have, total[1] / have}, enough(have, 1/d.policy.Alpha))
+		part = capped(bet{total[0] / have, total[1] / have}, enough(have, goal))
 	}
 	for m, b := range bets {
 		if pot.Has(Metric(m)) {

@@ -29,6 +29,7 @@ type Detector struct {
 	shapes    [immediate]shape // by metric; there is none for errors
 	ratings   rating
 	ratio     ratio
+	runs      runs
 	spans     [metrics]span
 
 	shares      shares
@@ -53,7 +54,7 @@ func New(p Policy) (*Detector, error) {
 		policy: p, weights: p.weights(), goal: 1 / p.Alpha * (1 - 1e-9),
 		errors: newErrorRate(), worse: newHalfPlane(p.Regress.Errors, true),
 		errorSafe: newHalfPlane(p.Safe.Errors, false), safety: 1,
-		ratings: newRating(p), ratio: newRatio(),
+		ratings: newRating(p), ratio: newRatio(), runs: newRuns(),
 		firstError: newUnits(768, 1<<15), firstRating: newUnits(768, 1<<15),
 	}
 	d.capital = d.weights

@@ -62,6 +62,9 @@ func TestNoCallIsABargain(t *testing.T) {
 			s.users = 300
 		}
 		d := grownUp(t, Policy{Metrics: allFour, P95Only: seed%5 == 2}, s, seed)
+		if seed%2 == 0 && s.users == 0 {
+			d = after(t, d.State(), Observation{Candidate: seed%4 == 0, Share: s.split, Error: registry.Some(true)})
+		}
 		state := d.State()
 		for range 20 {
 			o := s.call(r, 0, 0, .3)
@@ -84,6 +87,9 @@ func TestNoCallIsABargain(t *testing.T) {
 			}
 			if mean := o.Share*d1.ratio.wealth + (1-o.Share)*d0.ratio.wealth; mean > d.ratio.wealth*(1+slack) {
 				t.Fatalf("the capital against the shares grows from %v to %v on average", d.ratio.wealth, mean)
+			}
+			if mean := o.Share*d1.runs.wealth + (1-o.Share)*d0.runs.wealth; mean > d.runs.wealth*(1+slack) {
+				t.Fatalf("the capital against runs grows from %v to %v on average", d.runs.wealth, mean)
 			}
 		}
 	}

@@ -16,10 +16,11 @@ func (d *Detector) kind() Kind {
 	for _, pot := range d.pots() {
 		richest = max(richest, d.sum(pot))
 	}
+	richest /= d.runs.discount()
 	d.peak = max(d.peak, richest)
 	d.noteSafe()
 	switch {
-	case d.ratio.wealth >= distrust || d.verdict.Kind == Untrusted:
+	case d.ratio.wealth >= distrust || d.runs.wealth >= distrust || d.verdict.Kind == Untrusted:
 		return Untrusted
 	case richest >= d.goal:
 		return Regressed

@@ -21,7 +21,9 @@ func TestFalseRollbacksAreAsRareAsAlphaSays(t *testing.T) {
 	blind.blind, blind.ramp = true, true
 	twice := healthy(.2)
 	twice.twice, twice.rated = true, [2]float64{.4, .4}
-	for name, s := range map[string]stream{"by call": healthy(.2), "each rating twice": twice, "late ratings": late, "sticky, ramp": sticky, "fewer ratings": half, "polarized": polar, "no shares": blind} {
+	attempts := healthy(.2)
+	attempts.retry = .8 // under no subject
+	for name, s := range map[string]stream{"attempts as calls": attempts, "by call": healthy(.2), "each rating twice": twice, "late ratings": late, "sticky, ramp": sticky, "fewer ratings": half, "polarized": polar, "no shares": blind} {
 		wrong := 0
 		for seed := range uint64(rollouts) {
 			if roll(Policy{Alpha: alpha, Metrics: allFour}, s, seed, 300, 1200, false).kind == Regressed {

@@ -11,6 +11,7 @@ type Report struct {
 	Share    float64        `json:"share"`   // the candidate's, of the last call; 0 if it is not known
 	PValue   float64        `json:"p_value"` // that the candidate is no worse, at the worst moment so far
 	Ratio    float64        `json:"ratio"`   // capital against the shares; from 1,000 on the data are not trusted
+	Runs     float64        `json:"runs"`    // capital against calls that are each assigned anew; likewise, and the metrics' capital is divided by it
 	Subjects bool           `json:"subjects"`
 	Metrics  []MetricReport `json:"metrics"`
 }
@@ -56,7 +57,7 @@ type MetricReport struct {
 func (d *Detector) Report() Report {
 	r := Report{
 		Policy: d.policy, Verdict: d.verdict.Kind.String(), Observed: d.seen,
-		Calls: Arms{d.calls[0], d.calls[1]}, Share: d.share, PValue: 1, Ratio: d.ratio.wealth, Subjects: d.sticky,
+		Calls: Arms{d.calls[0], d.calls[1]}, Share: d.share, PValue: 1, Ratio: d.ratio.wealth, Runs: d.runs.wealth, Subjects: d.sticky,
 	}
 	if d.peak > 1 {
 		r.PValue = 1 / d.peak

@@ -47,7 +47,9 @@ func (d *Detector) code(c *coder) {
 	}
 	d.ratings.code(c)
 	d.ratio.mix.code(c)
-	c.floats(&d.ratio.wealth)
+	d.runs.mix.code(c)
+	c.floats(&d.ratio.wealth, &d.runs.wealth)
+	number(c, &d.runs.last, 2)
 	d.shares.code(c)
 	for _, u := range []*units{&d.firstCall, &d.firstError, &d.firstRating} {
 		u.code(c)

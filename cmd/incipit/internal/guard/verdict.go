@@ -14,8 +14,9 @@ const (
 	Healthy
 	// Regressed: take the candidate back. It is the last word of a rollout.
 	Regressed
-	// Untrusted: arms do not have the shares they should have. Calls are lost
-	// or counted for the wrong arm, so neither advance nor take back.
+	// Untrusted: arms do not have the shares they should have, or errors run on
+	// one arm. Calls are lost, counted for the wrong arm, or counted for each of
+	// their attempts, so neither advance nor take back.
 	Untrusted
 )
 

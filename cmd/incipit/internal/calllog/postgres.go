@@ -161,7 +161,9 @@ func (p *postgres) latest(ctx context.Context) (last int64, err error) {
 	return last, err
 }
 
-// stirred asks all days in one statement, which looks twice into each.
+// stirred asks all days in one statement, which looks twice into each. It asks
+// for the last numbers: whether there is a larger one than another, the planner
+// would find out from the beginning of the table.
 func (p *postgres) stirred(ctx context.Context, v *view, after int64) ([]day, error) {
 	if len(v.live) == 0 {
 		return nil, nil
@@ -171,7 +173,7 @@ func (p *postgres) stirred(ctx context.Context, v *view, after int64) ([]day, er
 		if i > 0 {
 			text.WriteString(` UNION ALL `)
 		}
-		text.WriteString(d.sql(`SELECT CAST({day} AS BIGINT) WHERE EXISTS (SELECT 1 FROM call_{day} WHERE seq > $1) OR EXISTS (SELECT 1 FROM feedback_{day} WHERE seq > $1)`))
+		text.WriteString(d.sql(`SELECT CAST({day} AS BIGINT) WHERE (SELECT MAX(seq) FROM call_{day}) > $1 OR (SELECT MAX(seq) FROM feedback_{day}) > $1`))
 	}
 	var out []day
 	err := rows(ctx, v.common, func(rs *sql.Rows) error {

@@ -147,8 +147,8 @@ func (o *origins) scan(rs *sql.Rows) error {
 }
 
 // see reads rows of one day, at most so many: query, with {day} and {columns} in
-// it, gives the number, the satisfaction and seenColumns. last is the number of the last row,
-// and n how many there were, with those that are passed over.
+// it, gives the number, the satisfaction and seenColumns. last is the number of
+// the last row, and n how many there were, with those that are passed over.
 func (l *Log) see(ctx context.Context, v *view, d day, query string, args []any, most int) (all []Seen, last int64, n int, err error) {
 	all, ids := make([]Seen, 0, min(most, mostChunk)), make([]int64, 0, min(most, mostChunk))
 	r := newSeenRow()

@@ -49,7 +49,7 @@ func (s *Service) plan(ctx context.Context, st registry.State, req registry.Requ
 	case registry.Deploy:
 		err = s.deploy(ctx, pl)
 	case registry.Shift:
-		err = s.shift(pl)
+		err = s.shift(ctx, pl)
 	case registry.Promote:
 		err = s.promote(ctx, pl)
 	case registry.Rollback:

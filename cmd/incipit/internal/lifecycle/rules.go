@@ -13,13 +13,8 @@ import (
 // there: what ran here before needs no new permission to run on.
 func (s *Service) gates(ctx context.Context, p planning, r registry.Release) error {
 	env := p.State.Environment
-	if s.config.Doubt != nil {
-		switch why, err := s.config.Doubt(ctx, r); {
-		case err != nil:
-			return err
-		case why != "":
-			p.refuse(fmt.Sprintf("the tag %s is not what was released: %s", r.Tag, why), "put the tag back where it was, then incipit sync; or release another version")
-		}
+	if err := s.doubt(ctx, p, r); err != nil {
+		return err
 	}
 	if env.After != "" {
 		name := fmt.Sprintf("%s ran in %s", r.Tag, env.After)
@@ -38,6 +33,19 @@ func (s *Service) gates(ctx context.Context, p planning, r registry.Release) err
 	s.quarantine(p, r, "release a corrected version, or deploy this one with --clear-quarantine")
 	s.freeze(p)
 	return nil
+}
+
+// doubt holds back a release that is no longer in Git as it was released: what
+// runs of it runs on, and nobody else is moved to it.
+func (s *Service) doubt(ctx context.Context, p planning, r registry.Release) error {
+	if s.config.Doubt == nil {
+		return nil
+	}
+	why, err := s.config.Doubt(ctx, r)
+	if err == nil && why != "" {
+		p.refuse(fmt.Sprintf("the tag %s is not what was released: %s", r.Tag, why), "put the tag back where it was, then incipit sync; or release another version")
+	}
+	return err
 }
 
 func (s *Service) evidence(p planning, r registry.Release, kind string) {

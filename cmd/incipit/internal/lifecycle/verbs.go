@@ -123,7 +123,7 @@ func (p planning) startRollout(now registry.Deployment, candidate registry.Arm) 
 }
 
 // shift changes the candidate's share of an open rollout.
-func (s *Service) shift(p planning) error {
+func (s *Service) shift(ctx context.Context, p planning) error {
 	now, err := p.openRollout("shift")
 	if err != nil {
 		return err
@@ -140,6 +140,13 @@ func (s *Service) shift(p planning) error {
 	}
 	p.Deployment.Version, p.Deployment.Digest, p.Deployment.Rollout = now.Version, now.Digest, &r
 	if p.Share > was {
+		candidate, err := s.Release(ctx, p.Prompt, p.To)
+		if err != nil {
+			return err
+		}
+		if err := s.doubt(ctx, p, candidate); err != nil {
+			return err
+		}
 		s.freeze(p)
 		p.Moves = fmt.Sprintf("%s of the subjects move from %s to %s, nobody moves back", p.Share-was, now.Version, p.To)
 	} else {
@@ -161,10 +168,14 @@ func (s *Service) promote(ctx context.Context, p planning) error {
 		return err
 	}
 	c := now.Rollout.Candidate()
-	if _, _, err := s.read(ctx, p.Prompt, c.Version, c.Digest); err != nil {
+	candidate, _, err := s.read(ctx, p.Prompt, c.Version, c.Digest)
+	if err != nil {
 		return err
 	}
 	p.check("the candidate's files have the digest that was deployed")
+	if err := s.doubt(ctx, p, candidate); err != nil {
+		return err
+	}
 	s.freeze(p)
 	p.To = c.Version
 	p.Deployment.Version, p.Deployment.Digest = c.Version, c.Digest

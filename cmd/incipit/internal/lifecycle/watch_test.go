@@ -11,6 +11,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -280,6 +281,38 @@ func TestAClockThatJumpsMovesNothing(t *testing.T) {
 		})
 		if got := kinds(end); got != "begin" || end.InStep > registry.Duration(time.Minute) {
 			t.Errorf("%s, after %s", got, end.InStep)
+		}
+	})
+}
+
+// A candidate whose tag was moved goes no further, and a person is asked once;
+// with the tag put back it goes on.
+func TestADoubtfulCandidateGoesNoFurther(t *testing.T) {
+	eachRecording(t, func(t *testing.T, r *rig, _ *calllog.Log) {
+		quick := registry.Environment{Name: "dev", Guard: &registry.Guard{GuardRules: registry.GuardRules{
+			Bake: new(registry.Duration(20 * time.Second)), Metrics: []string{"errors"}, MaxErrorIncrease: new(.1),
+		}}}
+		if err := r.shared.SetEnvironment(by(t, "admin"), quick); err != nil {
+			t.Fatal(err)
+		}
+		w := rolling(t, r, 7, .01)
+		if err := r.db.SetProblems(t.Context(), []sqlstore.Problem{{Tag: "support@1.1.0", Code: sqlstore.TagMoved, Detail: "it names another commit now"}}); err != nil {
+			t.Fatal(err)
+		}
+		held := w.goOn(60, 60, nil)
+		if got := kinds(held); got != "begin, hold, ask" || held.Share != 5_000 {
+			t.Fatalf("%s\n%+v", got, held)
+		}
+		if text := held.Decisions[2].Text; !strings.Contains(text, "cannot shift") || !strings.Contains(text, "it names another commit now") {
+			t.Errorf("asked: %q", text)
+		}
+		w.refused(registry.ErrGate, "support@1.1.0 is not what was released", ask(registry.Promote, "dev", ""))
+		w.refused(registry.ErrGate, "support@1.1.0 is not what was released", ask(registry.Shift, "dev", "", share(90_000)))
+		if err := r.db.SetProblems(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := kinds(w.goOn(2, 60, nil)); got != "begin, hold, ask, advance" {
+			t.Errorf("with the tag put back: %s", got)
 		}
 	})
 }

@@ -18,6 +18,8 @@ mkdir -p results
 	go test -run '^$' -bench '^BenchmarkAppend$' -benchtime 600x -timeout 30m ./cmd/incipit/internal/calllog
 	go test -run '^$' -bench '^BenchmarkRead$' -timeout 60m ./cmd/incipit/internal/calllog
 	go test -run '^$' -bench '^BenchmarkFlood$' -benchtime 1x -timeout 30m ./cmd/incipit
+	echo "# the guard: from the call that gives a release away until everybody is back"
+	go test -run '^$' -bench '^BenchmarkRollback$' -benchtime 1x -timeout 30m ./cmd/incipit
 	go test -run '^$' -bench . -benchmem -timeout 30m ./cmd/incipit/internal/{api,telemetry,callfile,otlp}
 	echo "# the SDK, and the light half"
 	go test -run '^$' -bench . -benchmem .

@@ -50,7 +50,7 @@ func BenchmarkFlood(b *testing.B) {
 	bin := buildProgram(b)
 	repo := generateRepo(b, b.TempDir(), 20, 2)
 	for b.Loop() {
-		v := startFlooded(b, bin, repo.dir, filepath.Join(b.TempDir(), "data"))
+		v := startFlooded(b, bin, repo.dir, "--data", filepath.Join(b.TempDir(), "data"))
 		sink := startFlood(b, floodPlan{Sink: true})
 		capacity := startFlood(b, floodPlan{Address: v.address, Prompt: repo.id(1), Clients: 8, Batches: 2500, Seconds: 8}).result(b)
 		rate := float64(capacity.Accepted) / capacity.Seconds
@@ -104,9 +104,9 @@ type flooded struct {
 	wg      sync.WaitGroup
 }
 
-func startFlooded(b *testing.B, bin, repo, data string) *flooded {
+func startFlooded(b *testing.B, bin, repo string, flags ...string) *flooded {
 	b.Helper()
-	v := &flooded{B: b, cmd: exec.Command(bin, "serve", "--dev", "--listen", "127.0.0.1:0", "--repo", repo, "--data", data)}
+	v := &flooded{B: b, cmd: exec.Command(bin, append([]string{"serve", "--dev", "--listen", "127.0.0.1:0", "--repo", repo}, flags...)...)}
 	v.cmd.Env = append(os.Environ(), "INCIPIT_SERVER=")
 	stderr, err := v.cmd.StderrPipe()
 	if err != nil {

@@ -12,11 +12,20 @@ type Request struct {
 	Strategy    Strategy  `json:"strategy,omitempty"` // deploy; "" is full
 	Steps       []Share   `json:"steps,omitempty"`    // canary
 	Bucketing   Bucketing `json:"bucketing,omitempty"`
-	Share       Share     `json:"share,omitempty"` // shift
-	Reason      string    `json:"reason,omitempty"`
-	Supersede   bool      `json:"supersede,omitempty"`   // deploy over an open rollout
-	Quarantined bool      `json:"quarantined,omitempty"` // deploy what was rolled back, and clear it by that
-	Manual      bool      `json:"manual,omitempty"`      // people alone move the rollout
+	Share       Share     `json:"share,omitempty"` // shift of a canary
+	// Arms are the contenders of an experiment, to deploy. The stable release
+	// has what they leave.
+	Arms []ArmRequest `json:"arms,omitempty"`
+	// Shares, by arm, are for the shift of an experiment: see
+	// Rollout.WithShares.
+	Shares map[string]Share `json:"shares,omitempty"`
+	// Arm of an experiment: which to promote, or the only one to roll back.
+	Arm         string `json:"arm,omitempty"`
+	Primary     string `json:"primary,omitempty"` // deploy of an experiment: the metric that decides
+	Reason      string `json:"reason,omitempty"`
+	Supersede   bool   `json:"supersede,omitempty"`   // deploy over an open rollout
+	Quarantined bool   `json:"quarantined,omitempty"` // deploy what was rolled back, and clear it by that
+	Manual      bool   `json:"manual,omitempty"`      // people alone move the rollout
 
 	// Confirm is the environment's name, where it is protected.
 	Confirm string `json:"-"`
@@ -24,6 +33,13 @@ type Request struct {
 	Revision *int64 `json:"-"`
 	// Once is how a repeated request is known.
 	Once Once `json:"-"`
+}
+
+// An ArmRequest asks for an arm of an experiment.
+type ArmRequest struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	Share   Share  `json:"share"`
 }
 
 // A Check is one condition of a change, and how it stands.
@@ -38,7 +54,7 @@ type Check struct {
 type Plan struct {
 	Request
 	From       string         `json:"from,omitempty"` // what runs now; "" if nothing does
-	To         prompt.Version `json:"to"`             // what the change is about
+	To         prompt.Version `json:"to"`             // what the change is about; of several arms, the first
 	Already    string         `json:"already,omitempty"`
 	Moves      string         `json:"moves"` // who gets another release
 	Undo       string         `json:"undo"`  // the command that takes it back
@@ -74,6 +90,8 @@ type Running struct {
 	DeployedAt string `json:"deployed_at"`
 	By         string `json:"by,omitempty"`
 	Seq        int    `json:"deployment"`
+	// Arms are those of an experiment, in their order; it has no candidate.
+	Arms []RanArm `json:"arms,omitempty"`
 }
 
 // An ImportRequest takes in what another registry file says.

@@ -9,7 +9,7 @@ import (
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
-// A Strategy is how a candidate replaces the stable release.
+// A Strategy is how other releases run beside the stable one.
 type Strategy string
 
 // The strategies.
@@ -17,6 +17,9 @@ const (
 	Full      Strategy = "full" // no rollout: one release for everybody
 	Canary    Strategy = "canary"
 	BlueGreen Strategy = "blue-green"
+	// Experiment compares several releases at shares that are chosen; none of
+	// them replaces the stable one until somebody says so.
+	Experiment Strategy = "experiment"
 )
 
 // The names of the arms of a canary and of a blue-green rollout.
@@ -98,15 +101,16 @@ func (a Arm) Share() Share {
 	return Share(n)
 }
 
-// A Rollout splits subjects between arms, the candidate first.
+// A Rollout splits subjects between arms, the stable one last.
 // Validate guarantees that each slot belongs to exactly one arm.
 type Rollout struct {
 	Strategy  Strategy  `json:"strategy"`
 	Bucketing Bucketing `json:"bucketing"`
 	Salt      string    `json:"salt,omitempty"` // fixed for the life of a rollout
 	Arms      []Arm     `json:"arms"`
-	Steps     []Share   `json:"steps,omitempty"`  // planned shares of a canary
-	Manual    bool      `json:"manual,omitempty"` // people alone move it, whatever the environment's guard
+	Steps     []Share   `json:"steps,omitempty"`   // planned shares of a canary
+	Manual    bool      `json:"manual,omitempty"`  // people alone move it, whatever the environment's guard
+	Primary   string    `json:"primary,omitempty"` // the metric that decides an experiment
 }
 
 // NewRollout starts the replacement of stable by candidate, at share 0 of the
@@ -130,11 +134,28 @@ func (r Rollout) WithShare(share Share) Rollout {
 	return r
 }
 
-// Candidate is the arm that a rollout would make stable.
+// Candidate is the arm that a canary or a blue-green rollout would make stable.
+// An experiment has no candidate: see Contenders.
 func (r Rollout) Candidate() Arm { return r.Arms[0] }
 
+// Contenders are the arms beside the stable one: the candidate, or those of an
+// experiment.
+func (r Rollout) Contenders() []Arm { return r.Arms[:len(r.Arms)-1] }
+
+// Stable is the arm of the release that ran when the rollout began.
+func (r Rollout) Stable() Arm { return r.Arms[len(r.Arms)-1] }
+
+// Arm is the arm of that name, and false if there is none.
+func (r Rollout) Arm(name string) (Arm, bool) {
+	i := slices.IndexFunc(r.Arms, func(a Arm) bool { return a.Name == name })
+	if i < 0 {
+		return Arm{}, false
+	}
+	return r.Arms[i], true
+}
+
 // NextStep is the first planned share above the one that stands, and false if
-// there is none.
+// there is none, as in an experiment.
 func (r Rollout) NextStep() (Share, bool) {
 	now := r.Candidate().Share()
 	for _, s := range r.Steps {
@@ -150,6 +171,9 @@ func (r Rollout) NextStep() (Share, bool) {
 func (r Rollout) Validate() error {
 	if _, err := ParseBucketing(string(r.Bucketing)); err != nil {
 		return err
+	}
+	if n := len(r.Arms); r.Strategy == Experiment && (n < 2 || r.Arms[n-1].Name != StableArm) {
+		return fmt.Errorf("the arms are %w: the last one of an experiment is %s", prompt.ErrInvalid, StableArm)
 	}
 	var ranges []Range
 	for _, a := range r.Arms {
@@ -176,7 +200,8 @@ func (r Rollout) Validate() error {
 // request).
 //
 // It depends on its inputs alone, and is monotone: while Salt stands, raising
-// the candidate's share moves subjects into it and none out of it.
+// the candidate's share moves subjects into it and none out of it. For an
+// experiment, WithShares says who moves.
 func (r *Rollout) Assign(subject string) *Arm {
 	slot := r.Bucketing.Slot(r.Salt, subject)
 	for i := range r.Arms {

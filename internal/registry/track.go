@@ -86,22 +86,29 @@ func (t Track) Quarantined(digest string) (Deployment, bool) {
 	found := false
 	for k, d := range t {
 		switch {
-		case d.Action == Rollback && d.Digest != digest && k > 0 && t[k-1].taken() == digest:
+		case d.Action == Rollback && d.Digest != digest && k > 0 && t[k-1].offers(digest) && !d.contends(digest):
 			by, found = d, true
 		case d.Action == Rollback && d.Digest == digest,
-			d.Action == Deploy && (d.Digest == digest || d.Rollout != nil && d.Rollout.Candidate().Digest == digest):
+			d.Action == Deploy && (d.Digest == digest || d.contends(digest)):
 			found = false
 		}
 	}
 	return by, found
 }
 
-// taken is what a rollback after d takes away.
-func (d Deployment) taken() string {
+// offers reports whether a rollback after d takes the digest away, unless it
+// leaves it where it is: the release for everybody, or what runs beside it.
+func (d Deployment) offers(digest string) bool {
 	if d.Rollout != nil {
-		return d.Rollout.Candidate().Digest
+		return d.contends(digest)
 	}
-	return d.Digest
+	return d.Digest == digest
+}
+
+// contends reports whether the digest is one of a rollout's beside the stable
+// release. The rollback of one arm of an experiment leaves the others.
+func (d Deployment) contends(digest string) bool {
+	return d.Rollout != nil && slices.ContainsFunc(d.Rollout.Contenders(), func(a Arm) bool { return a.Digest == digest })
 }
 
 // stack is the records by which each stable release began, without those that

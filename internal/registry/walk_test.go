@@ -27,12 +27,30 @@ func walk(r *rand.Rand, steps int, clear bool) Track {
 		case verb == 0 && runs && now.Rollout == nil && now.Version != v:
 			candidate := Arm{Version: v, Digest: digest}
 			ro := NewRollout(Canary, DefaultBucketing, "s", Arm{Version: now.Version, Digest: now.Digest}, candidate, nil).WithShare(Share(r.IntN(3) * 1000))
+			if r.IntN(2) == 0 {
+				ro = trial(r, now, release)
+			}
 			d.Action, d.Version, d.Digest, d.Rollout = Deploy, now.Version, now.Digest, &ro
+		case verb == 1 && runs && now.Rollout != nil && now.Rollout.Strategy == Experiment:
+			ro, err := now.Rollout.WithShares(map[string]Share{now.Rollout.Arms[0].Name: Share(r.IntN(3) * 20_000)})
+			if err != nil {
+				panic(err)
+			}
+			d.Action, d.Version, d.Digest, d.Rollout = Shift, now.Version, now.Digest, &ro
 		case verb == 1 && runs && now.Rollout != nil:
 			ro := now.Rollout.WithShare(Share(r.IntN(3) * 1000))
 			d.Action, d.Version, d.Digest, d.Rollout = Shift, now.Version, now.Digest, &ro
 		case verb == 2 && runs && now.Rollout != nil:
-			d.Action, d.Version, d.Digest = Promote, now.Rollout.Candidate().Version, now.Rollout.Candidate().Digest
+			winner := now.Rollout.Arms[r.IntN(len(now.Rollout.Contenders()))]
+			d.Action, d.Version, d.Digest = Promote, winner.Version, winner.Digest
+		case verb == 3 && runs && now.Rollout != nil && len(now.Rollout.Contenders()) > 1 && r.IntN(2) == 0:
+			left := now.Rollout.Contenders()
+			k := r.IntN(len(left))
+			ro, err := now.Rollout.WithContenders(slices.Delete(slices.Clone(left), k, k+1), nil)
+			if err != nil {
+				panic(err)
+			}
+			d.Action, d.Version, d.Digest, d.Rollout = Rollback, now.Version, now.Digest, &ro
 		case verb == 3 && runs:
 			target, err := t.LastGood()
 			if r.IntN(2) == 0 {
@@ -56,12 +74,32 @@ func walk(r *rand.Rand, steps int, clear bool) Track {
 	return t
 }
 
+// trial is an experiment with every release that does not run.
+func trial(r *rand.Rand, now Deployment, release func(int) (prompt.Version, string)) Rollout {
+	var arms []Arm
+	shares := make(map[string]Share)
+	for minor := range 5 {
+		if v, digest := release(minor); v != now.Version {
+			name := string('a' + rune(minor))
+			arms = append(arms, Arm{Name: name, Version: v, Digest: digest})
+			shares[name] = Share(r.IntN(3) * 10_000)
+		}
+	}
+	ro, err := NewExperiment(DefaultBucketing, "s", "errors", Arm{Version: now.Version, Digest: now.Digest}, arms[:3], shares)
+	if err != nil {
+		panic(err)
+	}
+	return ro
+}
+
 func story(t Track) string {
 	var b strings.Builder
 	for _, d := range t {
 		fmt.Fprintf(&b, "%s %s", d.Action, d.Version)
 		if d.Rollout != nil {
-			fmt.Fprintf(&b, " (%s at %s)", d.Rollout.Candidate().Version, d.Rollout.Candidate().Share())
+			for _, a := range d.Rollout.Contenders() {
+				fmt.Fprintf(&b, " (%s at %s)", a.Version, a.Share())
+			}
 		}
 		b.WriteString(", ")
 	}
@@ -112,8 +150,10 @@ func TestWhatIsGoneBackToIsNeverInQuarantine(t *testing.T) {
 				return "what runs is in quarantine"
 			}
 			if now.Rollout != nil {
-				if _, bad := tr.Quarantined(now.Rollout.Candidate().Digest); bad {
-					return "the candidate is in quarantine"
+				for _, a := range now.Rollout.Contenders() {
+					if _, bad := tr.Quarantined(a.Digest); bad {
+						return "what is tried beside it is in quarantine"
+					}
 				}
 			}
 			if err != nil {
@@ -146,7 +186,7 @@ func TestARollbackPutsWhatItTookAwayIntoQuarantine(t *testing.T) {
 			digest := fmt.Sprint("sha256:", minor)
 			_, was := before.Quarantined(digest)
 			by, is := tr.Quarantined(digest)
-			took := last.Action == Rollback && last.Digest != digest && before[len(before)-1].taken() == digest
+			took := last.Action == Rollback && last.Digest != digest && serving(before[len(before)-1], digest) && !serving(last, digest)
 			switch {
 			case took && (!is || by.Seq != last.Seq):
 				return digest + " was taken away"
@@ -160,6 +200,15 @@ func TestARollbackPutsWhatItTookAwayIntoQuarantine(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+// serving reports whether a rollback could take a digest away from where d has
+// it.
+func serving(d Deployment, digest string) bool {
+	if d.Rollout == nil {
+		return d.Digest == digest
+	}
+	return slices.ContainsFunc(d.Rollout.Arms, func(a Arm) bool { return a.Name != StableArm && a.Digest == digest })
 }
 
 func TestWhatRanIsWhatServedSomebody(t *testing.T) {

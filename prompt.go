@@ -41,7 +41,7 @@ type Prompt struct {
 	Commit  string // that the release is, where it is known
 
 	Environment string
-	Arm         string // of a rollout: stable or candidate
+	Arm         string // of a rollout: stable, candidate, or an arm of an experiment
 	Revision    int64  // of the environment
 	CallID      string // a new one for each call of Client.Prompt
 	Source      string // stream, disk, bundle, files or override

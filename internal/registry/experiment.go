@@ -16,9 +16,19 @@ const MaxContenders = 9
 // maxArmName bounds the name of an arm, in bytes.
 const maxArmName = 32
 
+// Metrics are the names of what a release can be better or worse at.
+func Metrics() []string {
+	return []string{"errors", "latency", "first_token", "tokens", "cost", "satisfaction"}
+}
+
 // NewExperiment starts an experiment: contenders, which have names of their
-// own, beside the stable release. Shares are as WithShares takes them.
+// own, beside the stable release. primary is the metric that decides, errors if
+// it is "". Shares are as WithShares takes them.
 func NewExperiment(b Bucketing, salt, primary string, stable Arm, contenders []Arm, shares map[string]Share) (Rollout, error) {
+	primary = cmp.Or(primary, Metrics()[0])
+	if !slices.Contains(Metrics(), primary) {
+		return Rollout{}, WithFix(Errorf(prompt.ErrInvalid, "there is no metric %q", prompt.Clip(primary, 40)), "metrics are %s", strings.Join(Metrics(), ", "))
+	}
 	stable.Name, stable.Ranges = StableArm, []Range{{0, Scale}}
 	r := Rollout{Strategy: Experiment, Bucketing: b, Salt: salt, Arms: []Arm{stable}, Primary: primary}
 	return r.WithContenders(contenders, shares)

@@ -217,6 +217,9 @@ func TestAnExperimentIsRefused(t *testing.T) {
 			t.Errorf("an experiment %s: %v, want %s", tt.name, err, tt.want)
 		}
 	}
+	if _, err := NewExperiment(DefaultBucketing, "s", "speed", stable, arms, nil); err == nil || err.Error() != `there is no metric "speed"` {
+		t.Error(err)
+	}
 	r := trialOf(t, DefaultBucketing, 5_000)
 	if _, err := r.WithShares(map[string]Share{"x": 1}); err == nil || err.Error() != `the experiment has no arm "x"` {
 		t.Error(err)

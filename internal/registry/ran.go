@@ -92,9 +92,7 @@ func RanIn(env string, tracks map[prompt.ID]Track, at time.Time) WhatRan {
 func ranBy(id prompt.ID, d Deployment) Ran {
 	r := d.Running()
 	out := Ran{Prompt: id, Seq: d.Seq, Action: d.Action, Since: d.At, By: d.By, Reason: d.Reason, Strategy: r.Strategy}
-	for _, a := range r.Arms {
-		out.Arms = append(out.Arms, RanArm{Name: a.Name, Version: a.Version, Digest: a.Digest, Share: a.Share()})
-	}
+	out.Arms = r.ran()
 	slices.SortStableFunc(out.Arms, func(a, b RanArm) int { return cmp.Compare(b.Share, a.Share) })
 	return out
 }

@@ -80,6 +80,20 @@ func (d Deployment) Running() Rollout {
 	}
 }
 
+// Status is what an environment runs after d, in short.
+func (d Deployment) Status() Running {
+	r := Running{Version: d.Version.String(), DeployedAt: d.At.UTC().Format("2006-01-02T15:04:05Z"), By: d.By, Seq: d.Seq}
+	switch {
+	case d.Rollout == nil:
+	case d.Rollout.Strategy == Experiment:
+		r.Arms = d.Rollout.ran()
+	default:
+		r.Candidate, r.Share = d.Rollout.Candidate().Version.String(), d.Rollout.Candidate().Share()
+		r.NextStep, _ = d.Rollout.NextStep()
+	}
+	return r
+}
+
 // Errorf makes an error of one of the kinds above that reads as its own text
 // alone: errors.Is finds the kind.
 func Errorf(kind error, format string, args ...any) error {

@@ -24,19 +24,23 @@ type Page[T any] struct {
 // A Change is the body of a change, or of the question what it would do. Which
 // fields count depends on the action; prompt and environment stand in the path.
 type Change struct {
-	Action      registry.Action    `json:"action,omitempty" enum:"deploy,shift,promote,rollback,retire" doc:"Of a plan; else it stands in the path"`
-	Version     string             `json:"version,omitempty" doc:"deploy; rollback, where none is the last good one"`
-	Strategy    registry.Strategy  `json:"strategy,omitempty" enum:"full,canary,blue-green" doc:"deploy; none is full"`
-	Steps       []registry.Share   `json:"steps,omitempty" doc:"deploy by canary: percentages, rising"`
-	Bucketing   registry.Bucketing `json:"bucketing,omitempty" enum:"fnv1a-fmix32,md5-100"`
-	Share       registry.Share     `json:"share,omitempty" doc:"shift: the candidate's percentage"`
-	Reason      string             `json:"reason,omitempty"`
-	Supersede   bool               `json:"supersede,omitempty" doc:"deploy over an open rollout"`
-	Quarantined bool               `json:"quarantined,omitempty" doc:"deploy what was rolled back, and clear it by that"`
-	Manual      bool               `json:"manual,omitempty" doc:"deploy by canary or blue-green: people alone move the rollout"`
-	Confirm     string             `json:"confirm,omitempty" doc:"The environment's name, where it is protected"`
-	Revision    *int64             `json:"revision,omitempty" doc:"The environment's revision that the caller saw: at another one the answer is a conflict"`
-	Seen        *Seen              `json:"seen,omitempty" doc:"The plan that the caller saw: if it no longer holds the answer is a conflict"`
+	Action      registry.Action           `json:"action,omitempty" enum:"deploy,shift,promote,rollback,retire" doc:"Of a plan; else it stands in the path"`
+	Version     string                    `json:"version,omitempty" doc:"deploy; rollback, where none is the last good one"`
+	Strategy    registry.Strategy         `json:"strategy,omitempty" enum:"full,canary,blue-green,experiment" doc:"deploy; none is full"`
+	Steps       []registry.Share          `json:"steps,omitempty" doc:"deploy by canary: percentages, rising"`
+	Bucketing   registry.Bucketing        `json:"bucketing,omitempty" enum:"fnv1a-fmix32,md5-100"`
+	Share       registry.Share            `json:"share,omitempty" doc:"shift: the candidate's percentage"`
+	Arms        []registry.ArmRequest     `json:"arms,omitempty" maxItems:"9" doc:"deploy of an experiment: its arms beside the stable release, which has the share that they leave"`
+	Shares      map[string]registry.Share `json:"shares,omitempty" doc:"shift of an experiment: percentages by arm; an arm that is not named keeps its own"`
+	Arm         string                    `json:"arm,omitempty" maxLength:"64" doc:"Of an experiment. promote: the winner, or stable; rollback: the one to take out, none ends the experiment"`
+	Primary     string                    `json:"primary,omitempty" maxLength:"64" doc:"deploy of an experiment: the metric that decides: errors (if none is named), latency, first_token, tokens, cost or satisfaction"`
+	Reason      string                    `json:"reason,omitempty"`
+	Supersede   bool                      `json:"supersede,omitempty" doc:"deploy over an open rollout"`
+	Quarantined bool                      `json:"quarantined,omitempty" doc:"deploy what was rolled back, and clear it by that"`
+	Manual      bool                      `json:"manual,omitempty" doc:"deploy by canary or blue-green: people alone move the rollout"`
+	Confirm     string                    `json:"confirm,omitempty" doc:"The environment's name, where it is protected"`
+	Revision    *int64                    `json:"revision,omitempty" doc:"The environment's revision that the caller saw: at another one the answer is a conflict"`
+	Seen        *Seen                     `json:"seen,omitempty" doc:"The plan that the caller saw: if it no longer holds the answer is a conflict"`
 }
 
 // Seen is what of a plan says whether it still holds.
@@ -50,6 +54,7 @@ type Seen struct {
 func (c Change) Request(action registry.Action, env string, id prompt.ID) registry.Request {
 	return registry.Request{
 		Action: action, Prompt: id, Environment: env, Version: c.Version, Strategy: c.Strategy, Steps: c.Steps, Bucketing: c.Bucketing, Share: c.Share,
+		Arms: c.Arms, Shares: c.Shares, Arm: c.Arm, Primary: c.Primary,
 		Reason: c.Reason, Supersede: c.Supersede, Quarantined: c.Quarantined, Manual: c.Manual, Confirm: c.Confirm, Revision: c.Revision,
 	}
 }
@@ -67,6 +72,7 @@ func (c Change) Plan(req registry.Request) *registry.Plan {
 func ChangeOf(req registry.Request) Change {
 	return Change{
 		Action: req.Action, Version: req.Version, Strategy: req.Strategy, Steps: req.Steps, Bucketing: req.Bucketing, Share: req.Share,
+		Arms: req.Arms, Shares: req.Shares, Arm: req.Arm, Primary: req.Primary,
 		Reason: req.Reason, Supersede: req.Supersede, Quarantined: req.Quarantined, Manual: req.Manual, Confirm: req.Confirm, Revision: req.Revision,
 	}
 }

@@ -71,8 +71,15 @@ func eventOf(ctx context.Context, p *registry.Plan) registry.Event {
 	if p.Deployment.From != "" {
 		e.Detail["from"] = p.Deployment.From
 	}
-	if r := p.Deployment.Rollout; r != nil {
+	switch r := p.Deployment.Rollout; {
+	case r == nil:
+	case r.Strategy == registry.Experiment:
+		e.Detail["strategy"], e.Detail["shares"] = string(r.Strategy), sharesOf(*r)
+	default:
 		e.Detail["strategy"], e.Detail["share"] = string(r.Strategy), r.Candidate().Share().Number()
+	}
+	if p.Arm != "" {
+		e.Detail["arm"] = p.Arm
 	}
 	for _, c := range p.Checks {
 		if strings.HasPrefix(c.Name, "the quarantine of ") {
@@ -98,7 +105,7 @@ func message(p *registry.Plan) string {
 	}
 	b.WriteString(p.To.String())
 	if d.Rollout != nil {
-		fmt.Fprintf(&b, " (%s %s)", d.Rollout.Strategy, d.Rollout.Candidate().Share())
+		fmt.Fprintf(&b, " (%s %s)", d.Rollout.Strategy, sharesOf(*d.Rollout))
 	}
 	b.WriteString("\n")
 	if p.Reason != "" {

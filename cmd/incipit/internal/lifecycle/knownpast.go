@@ -14,6 +14,7 @@ import (
 type past struct {
 	eras     []era
 	rollouts map[string]*registry.Rollout // by salt; the md5 bucketing has none
+	trials   map[string][]registry.Arm    // the arms of experiments, by salt, "" too: each with all ranges that it ever had
 	rolled   bool                         // there was a rollout, of any bucketing
 }
 
@@ -25,8 +26,9 @@ type era struct {
 }
 
 func pastOf(t registry.Track) *past {
-	p := &past{rollouts: make(map[string]*registry.Rollout)}
+	p := &past{rollouts: make(map[string]*registry.Rollout), trials: make(map[string][]registry.Arm)}
 	for _, d := range t {
+		p.try(d.Rollout)
 		next := era{from: d.At, stable: d.Version.String(), rollout: d.Rollout}
 		if n := len(p.eras); n > 0 && p.eras[n-1].same(next) {
 			continue
@@ -44,7 +46,9 @@ func (e era) same(o era) bool {
 	if e.stable != o.stable || (e.rollout == nil) != (o.rollout == nil) {
 		return false
 	}
-	return e.rollout == nil || e.rollout.Salt == o.rollout.Salt && e.rollout.Candidate().Version == o.rollout.Candidate().Version
+	return e.rollout == nil || e.rollout.Salt == o.rollout.Salt && slices.EqualFunc(e.rollout.Arms, o.rollout.Arms, func(a, b registry.Arm) bool {
+		return a.Name == b.Name && a.Version == b.Version
+	})
 }
 
 // at is what ran at a time, and false before the first deployment.
@@ -104,10 +108,10 @@ func (p *past) arm(c *registry.Call) (string, *registry.Rejection) {
 	if c.Arm == "" {
 		return p.tell(r, c), nil
 	}
+	if c.Arm != registry.StableArm && c.Arm != registry.CandidateArm {
+		return p.contender(r, c)
+	}
 	if r == nil {
-		if c.Arm != registry.StableArm && c.Arm != registry.CandidateArm {
-			return "", registry.Reject(registry.RejectArm, "arm is %q; it must be stable or candidate", prompt.Clip(c.Arm, 40))
-		}
 		return c.Arm, nil
 	}
 	return c.Arm, serves(r, c)

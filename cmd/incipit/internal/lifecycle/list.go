@@ -23,7 +23,7 @@ func (s *Service) List(ctx context.Context, env string) ([]registry.Row, error) 
 		row := registry.Row{Prompt: st.Prompt, Version: st.Version, Model: st.Model, Maintainer: st.Maintainer, Deployments: make(map[string]registry.Running)}
 		for name, d := range st.Running {
 			if env == "" || name == env {
-				row.Deployments[name] = running(d)
+				row.Deployments[name] = d.Status()
 			}
 		}
 		if env == "" || len(row.Deployments) > 0 {
@@ -31,15 +31,6 @@ func (s *Service) List(ctx context.Context, env string) ([]registry.Row, error) 
 		}
 	}
 	return rows, nil
-}
-
-func running(d registry.Deployment) registry.Running {
-	r := registry.Running{Version: d.Version.String(), DeployedAt: d.At.UTC().Format("2006-01-02T15:04:05Z"), By: d.By, Seq: d.Seq}
-	if d.Rollout != nil {
-		r.Candidate, r.Share = d.Rollout.Candidate().Version.String(), d.Rollout.Candidate().Share()
-		r.NextStep, _ = d.Rollout.NextStep()
-	}
-	return r
 }
 
 // known reports ErrNotFound for an environment that there is not.

@@ -87,6 +87,9 @@ type judge struct {
 	state  revisions
 	places map[place]verdict // of what most calls of a batch have in common
 	mac    hash.Hash
+	// renewed is set once it was asked what is new, for the sake of the arm of
+	// an experiment.
+	renewed bool
 }
 
 // A place is a release in an environment, as a call names it.
@@ -134,6 +137,19 @@ func (j *judge) judge(ctx context.Context, c *registry.Call) (*registry.Rejectio
 	}
 	c.Version = p.version(c, v.versions)
 	arm, why := p.arm(c)
+	if why != nil && !said && !j.renewed {
+		// An experiment may be younger than what is known here, or what it gives
+		// to whom. What is asked now is newer than every call of the batch.
+		j.renewed = true
+		if j.state, err = j.shared.intake.ask(ctx, j.state); err != nil {
+			return nil, err
+		}
+		if p, err = j.shared.intake.past(ctx, j.state, c.Environment, c.Prompt, true); err != nil {
+			return nil, err
+		}
+		c.Version = p.version(c, v.versions)
+		arm, why = p.arm(c)
+	}
 	c.Arm = arm
 	return why, nil
 }

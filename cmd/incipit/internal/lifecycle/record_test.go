@@ -95,7 +95,7 @@ func TestACallIsTakenOrRefusedForItself(t *testing.T) {
 			{Index: 6, Code: registry.RejectEnvironment, Reason: `there is no environment "moon"`},
 			{Index: 8, Code: registry.RejectForbidden, Reason: "app may not record billing/refunds in dev"},
 			{Index: 10, Code: registry.RejectRange, Reason: "latency_ms is -0.000001; it must be from 0 to 86400000"},
-			{Index: 12, Code: registry.RejectArm, Reason: `arm is "left"; it must be stable or candidate`},
+			{Index: 12, Code: registry.RejectArm, Reason: `arm is "left"; it must be stable or candidate, or an arm of an experiment that is known here`},
 			{Index: 14, Code: registry.RejectVersion, Reason: `support has no release "sha256:` + strings.Repeat("0", 64) + `"`},
 			{Index: 17, Code: registry.RejectMalformed},
 		}
@@ -191,7 +191,7 @@ func TestAnArmIsToldWhereItCanBe(t *testing.T) {
 		check("nothing ever ran", registry.StableArm, never)
 		check("a rollout that nobody knows", "", quiet(func(c *registry.Call) { c.Rollout = "elsewhere/1" }))
 		check("and says its arm", registry.CandidateArm, r.called(func(c *registry.Call) { c.Rollout, c.Arm = "elsewhere/1", registry.CandidateArm }))
-		refuse("and another arm", `arm is "blue"; it must be stable or candidate`, r.called(func(c *registry.Call) { c.Rollout, c.Arm = "elsewhere/1", "blue" }))
+		refuse("and another arm", `arm is "blue"; it must be stable or candidate, or an arm of an experiment that is known here`, r.called(func(c *registry.Call) { c.Rollout, c.Arm = "elsewhere/1", "blue" }))
 
 		r.done(deploying("dev", "1.0.0"))
 		before := quiet()

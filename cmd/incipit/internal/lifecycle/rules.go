@@ -31,7 +31,6 @@ func (s *Service) gates(ctx context.Context, p planning, r registry.Release) err
 		s.approvals(p, r)
 	}
 	s.quarantine(p, r, "release a corrected version, or deploy this one with --clear-quarantine")
-	s.freeze(p)
 	return nil
 }
 

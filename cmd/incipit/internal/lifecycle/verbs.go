@@ -11,9 +11,15 @@ import (
 
 // deploy puts a release into an environment, at once or behind a rollout.
 func (s *Service) deploy(ctx context.Context, p planning) error {
+	if p.Strategy != registry.Experiment && (len(p.Arms) > 0 || p.Primary != "") {
+		return registry.Errorf(prompt.ErrInvalid, "arms and a primary metric are an experiment's, and the strategy is %s", prompt.Clip(string(p.Strategy), 40))
+	}
 	if name, shared := p.Prompt.Shared(); shared {
 		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s is a text that prompts include: it runs as a part of them, not by itself", p.Prompt),
 			"release the prompts that include it: {{> %s}}", name)
+	}
+	if p.Strategy == registry.Experiment {
+		return s.experiment(ctx, p)
 	}
 	v, err := prompt.ParseVersion(p.Version)
 	if err != nil {
@@ -38,6 +44,7 @@ func (s *Service) deploy(ctx context.Context, p planning) error {
 		if err := s.gates(ctx, p, r); err != nil {
 			return err
 		}
+		s.freeze(p)
 	}
 	gradual := p.Strategy == registry.Canary || p.Strategy == registry.BlueGreen
 	if gradual && p.Bucketing == "" {
@@ -79,28 +86,27 @@ func (p planning) overRollout(now registry.Deployment) error {
 		p.check("no rollout is open")
 		return nil
 	}
-	c := now.Rollout.Candidate()
-	if c.Version == p.To && now.Rollout.Strategy == p.Strategy {
+	if c := now.Rollout.Candidate(); c.Version == p.To && now.Rollout.Strategy == p.Strategy {
 		p.Already = fmt.Sprintf("a %s rollout of %s@%s is already open in %s, at %s", p.Strategy, p.Prompt, c.Version, p.Request.Environment, c.Share())
 		return nil
 	}
+	return p.supersede(*now.Rollout)
+}
+
+// supersede refuses to replace an open rollout, unless it is said to.
+func (p planning) supersede(open registry.Rollout) error {
 	if !p.Supersede {
-		return registry.WithFix(registry.Errorf(registry.ErrConflict, "a rollout of %s is open in %s, at %s", c.Version, p.Request.Environment, c.Share()),
+		return registry.WithFix(registry.Errorf(registry.ErrConflict, "%s is open in %s, at %s", described(open), p.Request.Environment, sharesOf(open)),
 			"finish it with incipit promote or incipit rollback, or replace it with --supersede")
 	}
-	p.check("the open rollout of %s is superseded", c.Version)
+	_, of, _ := strings.Cut(described(open), " ")
+	p.check("the open %s is superseded", of)
 	return nil
 }
 
 func (p planning) startRollout(now registry.Deployment, candidate registry.Arm) error {
 	stable := registry.Arm{Version: now.Version, Digest: now.Digest}
-	// A salt of its own for each rollout: without it the same subjects would be
-	// the first to try every change.
-	salt := fmt.Sprintf("%s/%s/%d", p.Prompt, p.Request.Environment, p.Deployment.Seq)
-	if p.Bucketing == registry.MD5Bucketing {
-		salt = ""
-	}
-	r := registry.NewRollout(p.Strategy, p.Bucketing, salt, stable, candidate, p.Steps)
+	r := registry.NewRollout(p.Strategy, p.Bucketing, p.salt(), stable, candidate, p.Steps)
 	for _, s := range p.Steps {
 		if err := r.WithShare(s).Validate(); err != nil {
 			return err
@@ -122,11 +128,27 @@ func (p planning) startRollout(now registry.Deployment, candidate registry.Arm) 
 	return nil
 }
 
-// shift changes the candidate's share of an open rollout.
+// salt is one of its own for each rollout: without it the same subjects would
+// be the first to try every change.
+func (p planning) salt() string {
+	if p.Bucketing == registry.MD5Bucketing {
+		return ""
+	}
+	return fmt.Sprintf("%s/%s/%d", p.Prompt, p.Request.Environment, p.Deployment.Seq)
+}
+
+// shift changes the candidate's share of an open rollout, or the shares of an
+// experiment.
 func (s *Service) shift(ctx context.Context, p planning) error {
 	now, err := p.openRollout("shift")
 	if err != nil {
 		return err
+	}
+	if now.Rollout.Strategy == registry.Experiment {
+		return s.shiftArms(p, now)
+	}
+	if len(p.Shares) > 0 {
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s is open in %s, which has one share", described(*now.Rollout), p.Request.Environment), "incipit shift %s --env %s --to PERCENT", p.Prompt, p.Request.Environment)
 	}
 	was := now.Rollout.Candidate().Share()
 	p.To = now.Rollout.Candidate().Version
@@ -156,9 +178,10 @@ func (s *Service) shift(ctx context.Context, p planning) error {
 	return nil
 }
 
-// promote makes the candidate of an open rollout the stable release.
+// promote makes the candidate of an open rollout the stable release, or the
+// named arm of an experiment.
 func (s *Service) promote(ctx context.Context, p planning) error {
-	if now, ok := p.Track.Current(); ok && now.Action == registry.Promote {
+	if now, ok := p.Track.Current(); ok && now.Action == registry.Promote && p.promoted(now) {
 		p.To = now.Version
 		p.Already = fmt.Sprintf("%s@%s is already promoted in %s", p.Prompt, now.Version, p.Request.Environment)
 		return nil
@@ -166,6 +189,12 @@ func (s *Service) promote(ctx context.Context, p planning) error {
 	now, err := p.openRollout("promote")
 	if err != nil {
 		return err
+	}
+	if now.Rollout.Strategy == registry.Experiment {
+		return s.promoteArm(ctx, p, now)
+	}
+	if p.Arm != "" {
+		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s is open in %s, and no experiment with the arm %s", described(*now.Rollout), p.Request.Environment, prompt.Clip(p.Arm, 40)), "incipit promote %s --env %s", p.Prompt, p.Request.Environment)
 	}
 	c := now.Rollout.Candidate()
 	candidate, _, err := s.read(ctx, p.Prompt, c.Version, c.Digest)
@@ -199,6 +228,9 @@ func (s *Service) rollback(ctx context.Context, p planning) error {
 	if !ok {
 		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s runs no release in %s, there is nothing to roll back", p.Prompt, p.Request.Environment), "incipit list shows what runs where")
 	}
+	if p.Arm != "" {
+		return s.dropArm(p, now)
+	}
 	target, err := p.target(now)
 	if err != nil || p.Already != "" {
 		return err
@@ -217,6 +249,10 @@ func (s *Service) rollback(ctx context.Context, p planning) error {
 	if now.Rollout == nil {
 		p.Moves = fmt.Sprintf("everybody in %s moves from %s back to %s", p.Request.Environment, now.Version, target)
 		p.undo("deploy %s@%s --clear-quarantine", p.Prompt, now.Version)
+		return nil
+	}
+	if now.Rollout.Strategy == registry.Experiment {
+		s.endExperiment(p, *now.Rollout, target)
 		return nil
 	}
 	c := now.Rollout.Candidate()
@@ -249,7 +285,7 @@ func (s *Service) reopening(r registry.Rollout) string {
 // where the first one went: whoever wants to go further says how far.
 func (p planning) target(now registry.Deployment) (prompt.Version, error) {
 	if p.Version == "" {
-		if now.Action == registry.Rollback {
+		if now.Action == registry.Rollback && now.Rollout == nil {
 			p.To = now.Version
 			p.Already = fmt.Sprintf("%s was already rolled back to %s in %s", p.Prompt, now.Version, p.Request.Environment)
 			if v, err := p.Track.LastGood(); err == nil {
@@ -290,7 +326,7 @@ func (s *Service) retire(p planning) error {
 		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "%s never ran in %s, there is nothing to retire", p.Prompt, p.Request.Environment), "incipit list shows what runs where")
 	}
 	if now.Rollout != nil {
-		return registry.WithFix(registry.Errorf(registry.ErrConflict, "a rollout of %s is open in %s", now.Rollout.Candidate().Version, p.Request.Environment), "finish it with incipit promote or incipit rollback, then retire")
+		return registry.WithFix(registry.Errorf(registry.ErrConflict, "%s is open in %s", described(*now.Rollout), p.Request.Environment), "finish it with incipit promote or incipit rollback, then retire")
 	}
 	s.freeze(p)
 	p.To = now.Version

@@ -32,14 +32,25 @@ func (w *walk) request(t *rapid.T) registry.Request {
 	switch req.Action {
 	case registry.Deploy:
 		req.Version, req.Quarantined, req.Supersede = version.Draw(t, "version"), rapid.Bool().Draw(t, "clear"), rapid.Bool().Draw(t, "supersede")
-		if rapid.Bool().Draw(t, "canary") {
+		switch rapid.IntRange(0, 3).Draw(t, "how") {
+		case 0, 1:
 			canary(&req)
+		case 2:
+			trial("b="+req.Version+":25", "c=1.3.0:25")(&req)
+			req.Version = ""
 		}
 	case registry.Shift:
 		req.Share = registry.Share(rapid.IntRange(0, 4).Draw(t, "share") * 20_000)
+		if rapid.Bool().Draw(t, "arms") {
+			req.Shares = map[string]registry.Share{"b": req.Share}
+		}
+	case registry.Promote:
+		req.Arm = rapid.SampledFrom([]string{"", "b", registry.StableArm}).Draw(t, "arm")
 	case registry.Rollback:
 		if rapid.Bool().Draw(t, "to") {
 			req.Version = version.Draw(t, "version")
+		} else {
+			req.Arm = rapid.SampledFrom([]string{"", "", "c"}).Draw(t, "arm")
 		}
 	}
 	return req

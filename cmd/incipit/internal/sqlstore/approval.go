@@ -100,19 +100,26 @@ func (s *Store) Approvals(ctx context.Context, id prompt.ID, env string) ([]regi
 	return get(ctx, s, func(q querier) ([]registry.Approval, error) { return openApprovals(ctx, q, id, env) })
 }
 
-// useApprovals uses up those of what a new deployment brings in: the candidate
-// of its rollout, or the release for everybody. The steps that follow are part
+// useApprovals uses up those of what a new deployment brings in: what its
+// rollout tries beside the stable release, or the release for everybody. The steps that follow are part
 // of what was approved.
 func useApprovals(ctx context.Context, tx *tx, id prompt.ID, env string, d registry.Deployment) error {
 	if d.Action != registry.Deploy {
 		return nil
 	}
-	digest := d.Digest
+	digests := []string{d.Digest}
 	if d.Rollout != nil {
-		digest = d.Rollout.Candidate().Digest
+		digests = nil
+		for _, a := range d.Rollout.Contenders() {
+			digests = append(digests, a.Digest)
+		}
 	}
-	_, err := tx.ExecContext(ctx, `
-		UPDATE approval SET used_seq = $1
-		WHERE environment = $2 AND prompt = $3 AND digest = $4 AND used_seq = 0 AND revoked_us = 0`, int64(d.Seq), env, string(id), digest)
-	return err
+	for _, digest := range digests {
+		if _, err := tx.ExecContext(ctx, `
+			UPDATE approval SET used_seq = $1
+			WHERE environment = $2 AND prompt = $3 AND digest = $4 AND used_seq = 0 AND revoked_us = 0`, int64(d.Seq), env, string(id), digest); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -283,6 +283,8 @@ func printReceipt(w io.Writer, e *env, r *registry.Receipt) {
 	switch {
 	case d.Action == registry.Retire:
 		fmt.Fprintf(w, "%s runs no more in %s (deployment %d)\n", r.Prompt, r.Environment, d.Seq)
+	case d.Rollout != nil && d.Rollout.Strategy == registry.Experiment:
+		fmt.Fprintf(w, "%s runs as %s, %s %s %s in %s (deployment %d)\n", r.Prompt, armsCell(d.Rollout.Contenders()), registry.StableArm, d.Version, d.Rollout.Stable().Share(), r.Environment, d.Seq)
 	case d.Rollout != nil:
 		c := d.Rollout.Candidate()
 		fmt.Fprintf(w, "%s@%s has %s of the subjects in %s, %s the rest (deployment %d)\n", r.Prompt, c.Version, c.Share(), r.Environment, d.Version, d.Seq)
@@ -299,6 +301,10 @@ func printReceipt(w io.Writer, e *env, r *registry.Receipt) {
 	confirm := ""
 	if r.Protected {
 		confirm = " --confirm " + r.Environment
+	}
+	if d.Rollout.Strategy == registry.Experiment {
+		e.talk("Next: incipit experiment show %s --env %s", r.Prompt, r.Environment)
+		return
 	}
 	if next, ok := d.Rollout.NextStep(); ok && next < registry.Scale {
 		e.talk("Next: incipit shift %s --env %s --to %s%s", r.Prompt, r.Environment, next.Number(), confirm)

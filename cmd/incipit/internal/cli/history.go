@@ -70,6 +70,13 @@ func runHistory(ctx context.Context, e *env, id prompt.ID, environment string) e
 }
 
 func describeDeployment(d registry.Deployment) string {
+	if d.Rollout != nil && d.Rollout.Strategy == registry.Experiment {
+		what := fmt.Sprintf("%s %s beside %s", d.Action, armsCell(d.Rollout.Contenders()), d.Version)
+		if d.Action == registry.Rollback {
+			what += ", without " + d.From
+		}
+		return what
+	}
 	if d.Rollout != nil {
 		c := d.Rollout.Candidate()
 		return fmt.Sprintf("%s %s → %s at %s", d.Action, d.Version, c.Version, c.Share())

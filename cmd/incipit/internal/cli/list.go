@@ -69,8 +69,12 @@ func emptyList(environment string) string {
 	return fmt.Sprintf("Nothing runs in %s yet. Deploy something: incipit deploy ID@VERSION --env %s", environment, environment)
 }
 
-// runningCell is "1.3.1", and "1.3.1 → 1.3.2 5 %" during a rollout.
+// runningCell is "1.3.1", "1.3.1 → 1.3.2 5 %" during a rollout, and "1.3.1 50 %,
+// 1.3.2 25 %, 1.4.0 25 %" during an experiment.
 func runningCell(r registry.Running) string {
+	if n := len(r.Arms); n > 0 {
+		return ranCell(append(r.Arms[n-1:n:n], r.Arms[:n-1]...))
+	}
 	if r.Candidate == "" {
 		return r.Version
 	}

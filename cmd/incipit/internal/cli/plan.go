@@ -147,6 +147,9 @@ func printPlan(w io.Writer, p *registry.Plan) {
 	if p.Action == registry.Retire {
 		to = "nothing"
 	}
+	if r := p.Deployment.Rollout; r != nil && r.Strategy == registry.Experiment {
+		to = armsCell(r.Contenders()) + " beside it"
+	}
 	fmt.Fprintf(w, "%s %s in %s%s: %s → %s\n", p.Action, p.Prompt, p.Environment, protected, from, to)
 	if p.Already != "" {
 		fmt.Fprintf(w, "  %s; nothing would change\n", p.Already)

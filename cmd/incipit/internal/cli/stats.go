@@ -57,7 +57,7 @@ func statsCommand(e *env) *cobra.Command {
 	envFlag(cmd, e, &q.Environment, "only calls in this `ENV`ironment")
 	fl := cmd.Flags()
 	fl.StringVar(&q.Version, "version", "", "only calls of this `VERSION`")
-	fl.StringVar(&q.Arm, "arm", "", "only calls that this `ARM` served: stable or candidate")
+	fl.StringVar(&q.Arm, "arm", "", "only calls that this `ARM` served: stable, candidate, or one of an experiment")
 	fl.StringVar(&since, "since", "", "look back this `TIME`, such as 2h or 30d; without it, 24h")
 	fl.StringVar(&q.By, "by", "", "also show the `PARTS`: version, arm or hour")
 	fl.BoolVar(&watch, "watch", false, "look again every 2 seconds, until Ctrl-C")

@@ -96,7 +96,7 @@ func runStatus(ctx context.Context, e *env) error {
 		for _, env := range envs {
 			if run, ok := row.Deployments[env.Name]; ok {
 				deployed = true
-				if run.Candidate != "" {
+				if run.Candidate != "" || len(run.Arms) > 0 {
 					r.Rollouts = append(r.Rollouts, rolloutRow{row.Prompt, env.Name, run})
 				}
 			}
@@ -199,6 +199,10 @@ func nextSteps(r statusReport, deployed bool, envs []registry.Environment) []str
 		confirm := ""
 		if i := slices.IndexFunc(envs, func(e registry.Environment) bool { return e.Name == ro.Environment }); i >= 0 && envs[i].Protected {
 			confirm = " --confirm " + ro.Environment
+		}
+		if len(ro.Arms) > 0 {
+			add("incipit experiment show %s --env %s    # then promote an arm, or stop", ro.Prompt, ro.Environment)
+			continue
 		}
 		if ro.NextStep > 0 && ro.NextStep < registry.Scale {
 			add("incipit shift %s --env %s --to %s%s    # or rollback", ro.Prompt, ro.Environment, ro.NextStep.Number(), confirm)

@@ -190,8 +190,11 @@ func deploymentRows(t *registry.Trace) [][2]string {
 		}
 	}
 	if d := t.Deployment; d != nil && d.Rollout != nil {
-		r := d.Rollout
-		rs = append(rs, [2]string{"rollout", fmt.Sprintf("%s, candidate %s, stable %s, %s, salt %s", r.Strategy, r.Candidate().Version, d.Version, r.Bucketing, r.Salt)})
+		r, beside := d.Rollout, armsCell(d.Rollout.Contenders())
+		if r.Strategy != registry.Experiment {
+			beside = "candidate " + r.Candidate().Version.String()
+		}
+		rs = append(rs, [2]string{"rollout", fmt.Sprintf("%s, %s, stable %s, %s, salt %s", r.Strategy, beside, d.Version, r.Bucketing, r.Salt)})
 	}
 	if t.Share != nil {
 		rs = append(rs, [2]string{"share", t.Share.String() + " of the subjects got this release"})

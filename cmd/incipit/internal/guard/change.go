@@ -1,6 +1,9 @@
 package guard
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // A Change watches a release that serves everybody: for more errors, more slow
 // calls and worse ratings than the same hours of the days before had. It says
@@ -23,10 +26,17 @@ type Change struct {
 	slowMS  [24]float64
 	ratings markDrift
 
+	rated  [lastRated]uint32 // fingerprints of the calls that were rated last
+	next   int               // the place in rated that is written next
 	calls  uint64
 	recent [3]recent // of errors, slow calls and ratings
 	guilty Set       // once there was an alarm
 }
+
+// lastRated is how many calls are known to be rated: who rates again, or sends a
+// rating again, does it soon. Two bets on one rating would be one bet twice as
+// large as what is fair.
+const lastRated = 128
 
 // The parts of ARL. Errors and slow calls have half of theirs each.
 const (
@@ -60,8 +70,9 @@ func NewChange(r *Reference, arl float64) (*Change, error) {
 // Observe takes in a call that was made in an hour of the day (UTC), or a rating
 // of one, and reports whether there is an alarm. Of failed calls the latency
 // counts, too, as it does in the reference. After an alarm nothing changes any
-// more. Calls come once each; of an observation the arm, the share and what
-// Check would refuse are not looked at.
+// more. Calls come once each; a call is bet on once, however often it is rated.
+// Of an observation the arm, the share and what Check would refuse are not
+// looked at, and of a cancelled call not whether it failed.
 func (c *Change) Observe(hour int, o Observation) (alarm bool) {
 	if c.guilty != 0 {
 		return true
@@ -70,7 +81,7 @@ func (c *Change) Observe(hour int, o Observation) (alarm bool) {
 	if o.Error.Known || o.LatencyMS.Known {
 		c.calls++
 	}
-	if o.Error.Known {
+	if o.Error.Known && !o.Cancelled {
 		c.errors.Observe(h, o.Error.Value)
 		c.recent[0].add(c.errors.mean(), float64(arm(o.Error.Value)), c.errors.rates[h])
 	}
@@ -79,11 +90,26 @@ func (c *Change) Observe(hour int, o Observation) (alarm bool) {
 		c.slow.Observe(h, slow)
 		c.recent[1].add(c.slow.mean(), float64(arm(slow)), c.slow.rates[h])
 	}
-	if y := o.Satisfaction; y.Known && y.Value >= lowest && y.Value <= highest && c.ratings.of[h].mean > 0 {
+	if y := o.Satisfaction; y.Known && y.Value >= lowest && y.Value <= highest && c.ratings.of[h].mean > 0 && c.unrated(o.Call) {
 		c.ratings.observe(h, y.Value)
 		c.recent[2].add(c.ratings.mean(), y.Value, c.ratings.of[h].mean)
 	}
 	return c.judge()
+}
+
+// unrated reports whether a call was not rated just before, and remembers that it
+// is. 0 is a call that cannot be told from others.
+func (c *Change) unrated(call uint64) bool {
+	if call == 0 {
+		return true
+	}
+	mark := fingerprint(scattered(call))
+	if slices.Contains(c.rated[:], mark) {
+		return false
+	}
+	c.rated[c.next] = mark
+	c.next = (c.next + 1) % lastRated
+	return true
 }
 
 // judge names what an alarm is about.

@@ -227,6 +227,32 @@ func TestAReferenceThatIsNone(t *testing.T) {
 	}
 }
 
+// A call that is rated again, or whose rating comes twice, is bet on once; of a
+// cancelled one nobody knows how it would have ended.
+func TestAChangeBetsOnceOnACall(t *testing.T) {
+	r := rand.New(rand.NewPCG(13, 1))
+	c, err := NewChange(week(r), DriftARL)
+	must(err)
+	for i := range uint64(3 * lastRated) {
+		o := Observation{Call: 1 + i, Satisfaction: registry.Some(5.)}
+		c.Observe(3, o)
+		before := c.State()
+		o.Satisfaction.Value = 1
+		c.Observe(3, o)
+		o.Call = max(1, i) // and the one before
+		c.Observe(3, o)
+		c.Observe(3, Observation{Cancelled: true, Error: registry.Some(true)})
+		if after := *c; after.calls != i+1 {
+			t.Fatalf("%d calls", after.calls)
+		} else if after.calls = i; !bytes.Equal(before, after.State()) {
+			t.Fatalf("rating %d counts twice", i)
+		}
+		if c.guilty != 0 {
+			t.Fatal(c.Report().Words())
+		}
+	}
+}
+
 func FuzzRestoreChange(f *testing.F) {
 	r := rand.New(rand.NewPCG(12, 1))
 	for _, ref := range []*Reference{week(r), {}} {

@@ -10,8 +10,8 @@ import (
 // changeVersion is the first byte of a Change's state.
 const changeVersion = 0x81
 
-// State is all that a Change knows, its reference with it: about a kilobyte. One
-// restored from it goes on bit by bit as this one would.
+// State is all that a Change knows, its reference with it, in less than two
+// kilobytes. One restored from it goes on bit by bit as this one would.
 func (c *Change) State() []byte {
 	k := coder{buf: []byte{changeVersion}}
 	c.code(&k)
@@ -45,6 +45,12 @@ func (c *Change) code(k *coder) {
 		k.floats(&c.slowMS[h])
 	}
 	c.ratings.code(k)
+	for i := range c.rated {
+		mark := uint64(c.rated[i])
+		k.fixed(&mark, 4)
+		c.rated[i] = uint32(mark)
+	}
+	number(k, &c.next, lastRated-1)
 	number(k, &c.calls, math.MaxUint64)
 	for i := range c.recent {
 		r := &c.recent[i]

@@ -10,7 +10,7 @@ LINT     := .bin/golangci-lint
 EXAMPLES := cd examples && GOWORK=off
 BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o .bin/incipit ./cmd/incipit
 
-.PHONY: help build demo test test-deps check format-check modules-check vet lint fmt fuzz faults bench clean
+.PHONY: help build demo test test-deps check format-check modules-check vet lint fmt fuzz faults bench bench-guard clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -68,6 +68,12 @@ faults: ## run the slow proofs against faults, and write results/
 
 bench: ## measure, and write results/
 	bash scripts/bench.sh
+
+# GUARD_ROLLOUTS=1000 is what docs/benchmarks.md holds; GUARD_TABLES=errors,whole
+# prints some of the tables.
+bench-guard: ## measure what the guard reaches beside its aims, for GUARD_ROLLOUTS rollouts (100) a row
+	@mkdir -p results
+	go test -run '^$$' -bench '^BenchmarkGuard$$' -benchtime 1x -timeout 24h ./cmd/incipit/internal/guard | tee results/guard.txt
 
 clean: ## remove what make built and measured
 	rm -rf .bin results

@@ -55,25 +55,31 @@ type other struct {
 	metric Metric
 	change func(*stream)
 	laws   [2][]float64
+
+	must, moonshot float64 // median at 10 %; 0 if there is no aim
 }
 
 func others() []other {
 	return []other{
-		{"satisfaction 4.6 -> 4.3, 10 % rated", Satisfaction, func(s *stream) { s.marks[1] = marks43 }, [2][]float64{rated(.1, marks46), rated(.1, marks43)}},
-		{"latency x 1.2", Latency, func(s *stream) { s.medium[1] *= 1.2 }, [2][]float64{logNormal(1, sigmaMS, 0, 1), logNormal(1.2, sigmaMS, 0, 1)}},
-		{"latency x 2.9 for 6 %", Latency, func(s *stream) { s.slow[1] = .06 }, [2][]float64{logNormal(1, sigmaMS, 0, 1), logNormal(1, sigmaMS, .06, 2.9)}},
-		{"tokens x 1.15", Tokens, func(s *stream) { s.tokens[1] *= 1.15 }, [2][]float64{logNormal(1, sigmaTokens, 0, 1), logNormal(1.15, sigmaTokens, 0, 1)}},
+		{"satisfaction 4.6 -> 4.3, 10 % rated", Satisfaction, func(s *stream) { s.marks[1] = marks43 }, [2][]float64{rated(.1, marks46), rated(.1, marks43)}, 1150, 990},
+		{"latency x 1.2", Latency, func(s *stream) { s.medium[1] *= 1.2 }, [2][]float64{logNormal(1, sigmaMS, 0, 1), logNormal(1.2, sigmaMS, 0, 1)}, 150, 130},
+		{"latency x 2.9 for 6 %", Latency, func(s *stream) { s.slow[1] = .06 }, [2][]float64{logNormal(1, sigmaMS, 0, 1), logNormal(1, sigmaMS, .06, 2.9)}, 350, 300},
+		{"tokens x 1.15", Tokens, func(s *stream) { s.tokens[1] *= 1.15 }, [2][]float64{logNormal(1, sigmaTokens, 0, 1), logNormal(1.15, sigmaTokens, 0, 1)}, 0, 0},
 	}
 }
 
-func printOthers(n int) {
+func printOthers(b *board, n int) {
 	fmt.Print("\n| one metric alone " + delayHead)
 	var all pace
 	for _, o := range others() {
 		for _, split := range splits {
 			s := plain("", split, .01)
 			o.change(&s)
-			all.add(delay(o.name, Policy{Metrics: Of(o.metric)}, s, boundOf(split, o.laws[0], o.laws[1]), n))
+			x, median := delay(o.name, Policy{Metrics: Of(o.metric)}, s, boundOf(split, o.laws[0], o.laws[1]), n)
+			all.add(x)
+			if split == .1 && o.must > 0 {
+				b.note(o.name+" at 10 %, median of the candidate's calls", o.must, o.moonshot, median)
+			}
 		}
 	}
 	s := plain("", .1, .01)
@@ -83,25 +89,32 @@ func printOthers(n int) {
 }
 
 // printWhole prints the 24 regressions with all four metrics on.
-func printWhole(n int) {
+func printWhole(b *board, n int) {
 	fmt.Print("\n| whole system, four metrics " + delayHead)
-	four := Policy{Metrics: Of(Errors, Latency, Tokens, Satisfaction)}
+	four := Policy{Metrics: allFour}
 	var all pace
 	for _, w := range worsenings {
 		for _, split := range splits {
 			s := plain("", split, w[0])
 			s.errors[1] = w[1]
-			all.add(delay(fmt.Sprintf("errors %.3g -> %.3g %%", w[0]*100, w[1]*100), four, s, boundOf(split, bernoulli(w[0]), bernoulli(w[1])), n))
+			x, median := delay(fmt.Sprintf("errors %.3g -> %.3g %%", w[0]*100, w[1]*100), four, s, boundOf(split, bernoulli(w[0]), bernoulli(w[1])), n)
+			all.add(x)
+			if w[1] == .06 && split == .05 {
+				b.note("errors 1 -> 6 % at 5 %, four metrics, median of the candidate's calls", 140, 125, median)
+			}
 		}
 	}
 	for _, o := range others() {
 		for _, split := range splits {
 			s := plain("", split, .01)
 			o.change(&s)
-			all.add(delay(o.name, four, s, boundOf(split, o.laws[0], o.laws[1]), n))
+			x, _ := delay(o.name, four, s, boundOf(split, o.laws[0], o.laws[1]), n)
+			all.add(x)
 		}
 	}
 	fmt.Println(all.String())
+	b.note("four metrics, 24 regressions, x bound, geometric mean", 1.55, 1.45, all.mean())
+	b.note("four metrics, 24 regressions, x bound, worst", 2.0, 1.8, all.worst)
 	for _, form := range []struct {
 		name   string
 		change func(*stream)
@@ -118,21 +131,30 @@ func printWhole(n int) {
 	}
 }
 
-func printBreakage(n int) {
+func printBreakage(b *board, n int) {
 	fmt.Print("\n| every call of the candidate fails | split | median | p90 |\n|---|---|---|---|\n")
 	for _, p := range []Policy{{Metrics: Of(Errors)}, {Metrics: Of(Errors, Latency, Tokens, Satisfaction)}} {
-		for _, form := range []string{"assigned by call", "each subject once", "no split column"} {
+		for _, form := range []string{"assigned by call", "each subject once", "no split"} {
+			small, even := 0, 0
 			for _, split := range splits {
 				s := plain("", split, .01)
-				s.errors[1], s.once, s.blind = 1, form == "each subject once", form == "no split column"
+				s.errors[1], s.once, s.blind = 1, form == "each subject once", form == "no split"
 				ends := many(fmt.Sprint(form, split, p.Metrics), n, func(seed uint64) end { return roll(p, s, seed, warm, 50_000, false) })
-				fmt.Printf("| %s; %s | %g %% | %d | %d |\n", p.Metrics, form, 100*split, quantile(ends, .5, toVerdict), quantile(ends, .9, toVerdict))
+				median := quantile(ends, .5, toVerdict)
+				fmt.Printf("| %s; %s | %g %% | %d | %d |\n", p.Metrics, form, 100*split, median, quantile(ends, .9, toVerdict))
+				if split == .5 {
+					even = median
+				} else {
+					small = max(small, median)
+				}
 			}
+			b.note(fmt.Sprintf("all fails, %s, %s, at 5 and 10 %%, median", p.Metrics, form), 4, 3, float64(small))
+			b.note(fmt.Sprintf("all fails, %s, %s, at 50 %%, median", p.Metrics, form), 10, 8, float64(even))
 		}
 	}
 }
 
-func printSafe(n int) {
+func printSafe(b *board, n int) {
 	fmt.Print("\n| safe, split 10 % | candidate | safe of | median of candidate's calls | p90 |\n|---|---|---|---|---|\n")
 	toSafe := func(e end) int {
 		if !e.safe {
@@ -140,13 +162,21 @@ func printSafe(n int) {
 		}
 		return e.safeCalls
 	}
-	row := func(name string, p Policy, s stream, n int) {
+	row := func(name string, p Policy, s stream, n int) (median, safe float64) {
 		ends := many(fmt.Sprint(name, s.errors), n, func(seed uint64) end { return roll(p, s, seed, warm, 50_000, true) })
+		half, found := quantile(ends, .5, toSafe), count(ends, func(e end) bool { return e.safe })
 		fmt.Printf("| %s | %g -> %g %% | %d of %d | %s | %s |\n", name, 100*s.errors[0], 100*s.errors[1],
-			count(ends, func(e end) bool { return e.safe }), n, orNever(quantile(ends, .5, toSafe)), orNever(quantile(ends, .9, toSafe)))
+			found, n, orNever(half), orNever(quantile(ends, .9, toSafe)))
+		return float64(half), 100 * float64(found) / float64(n)
 	}
 	for _, p1 := range []float64{.005, .01, .015, .02, .03} {
-		row("errors alone, margin 1 point", Policy{Metrics: Of(Errors)}, stream{split: .1, errors: [2]float64{.01, p1}}, n)
+		median, safe := row("errors alone, margin 1 point", Policy{Metrics: Of(Errors)}, stream{split: .1, errors: [2]float64{.01, p1}}, n)
+		switch p1 {
+		case .01:
+			b.note("safe, errors alone at 10 %, median of the candidate's calls", 950, 830, median)
+		case .02:
+			b.note("false safe, errors alone at the margin, %", aboveChance(.05, n), 5, safe)
+		}
 	}
 	row("errors alone, each subject once", Policy{Metrics: Of(Errors)}, stream{split: .1, errors: [2]float64{.01, .01}, once: true}, n)
 	row("errors alone, no split column", Policy{Metrics: Of(Errors)}, stream{split: .1, errors: [2]float64{.01, .01}, blind: true}, n)
@@ -171,7 +201,7 @@ func dayRate(p float64, hour int) float64 {
 	return p * (1 + .7*math.Sin(2*math.Pi*float64(hour)/24))
 }
 
-func printDrift(n int) {
+func printDrift(b *board, n int) {
 	fmt.Print("\n| drift at 100 % | false alarms of, per 50,000 calls | median delay | p90 | log(ARL)/KL | x |\n|---|---|---|---|---|---|\n")
 	run := func(seed uint64, swing, p0, p1 float64) (e end) {
 		r := rand.New(rand.NewPCG(seed, 3))
@@ -201,10 +231,12 @@ func printDrift(n int) {
 		}
 		return e
 	}
+	alarms, slowest := 0.0, 0.0
 	for _, p := range []float64{.001, .01, .05} {
 		for _, swing := range []float64{0, .7} {
 			ends := many(fmt.Sprint(p, swing), n, func(seed uint64) end { return run(seed, swing, p, p) })
 			fmt.Printf("| %g %%, swing %g %% | %d of %d | | | | |\n", 100*p, 100*swing, count(ends, regressed), n)
+			alarms = max(alarms, 100*float64(count(ends, regressed))/float64(n))
 		}
 	}
 	for _, w := range worsenings {
@@ -212,11 +244,15 @@ func printDrift(n int) {
 		limit := math.Log(DriftARL) / (w[1]*math.Log(w[1]/w[0]) + (1-w[1])*math.Log((1-w[1])/(1-w[0])))
 		median := quantile(ends, .5, toVerdict)
 		fmt.Printf("| %.3g -> %.3g %% | | %d | %d | %.0f | %.2f |\n", 100*w[0], 100*w[1], median, quantile(ends, .9, toVerdict), limit, float64(median)/limit)
+		slowest = max(slowest, float64(median)/limit)
 	}
+	b.note("drift, false alarms in 50,000 calls, the worst, %", aboveChance(.01, n), 1, alarms)
+	b.note("drift, median delay x log(ARL)/KL, worst", 1, .8, slowest)
 }
 
-func printCost() {
+func printCost(b *board) {
 	fmt.Print("\n| cost | metrics | ns a call | ns a metric and call | bytes of state | a metric |\n|---|---|---|---|---|---|\n")
+	slowest, largest := 0.0, 0.0
 	for _, c := range []struct {
 		name string
 		set  Set
@@ -248,7 +284,10 @@ func printCost() {
 		}
 		n, size := float64(len(c.set.List())), len(d.State())
 		fmt.Printf("| %s | %.0f | %.0f | %.0f | %d | %.0f |\n", c.name, n, ns, ns/n, size, float64(size)/n)
+		slowest, largest = max(slowest, ns/n), max(largest, float64(size)/n)
 	}
+	b.note("cost, ns a metric and call", 1000, 200, slowest)
+	b.note("state, bytes a metric", 16<<10, 16<<10, largest)
 }
 
 // orNever is a number of calls, unless there was no verdict within 50,000.

@@ -169,16 +169,19 @@ type end struct {
 	observed  int
 }
 
+// follow gives d a history of so many calls, and to the n calls of a rollout.
+func follow(d *Detector, s stream, seed uint64, warm, n int, to func(Observation) bool) {
+	r := rand.New(rand.NewPCG(seed, 7))
+	s.history(r, warm, func(o Observation) { must(d.History(o)) })
+	s.run(r, n, to)
+}
+
 // roll runs one rollout of n calls.
 func roll(p Policy, s stream, seed uint64, warm, n int, untilSafe bool) (e end) {
-	r := rand.New(rand.NewPCG(seed, 7))
 	p.NoShares = s.blind
 	d, err := New(p)
-	if err != nil {
-		panic(err)
-	}
-	s.history(r, warm, func(o Observation) { must(d.History(o)) })
-	s.run(r, n, func(o Observation) bool {
+	must(err)
+	follow(d, s, seed, warm, n, func(o Observation) bool {
 		if o.isCall() && o.Candidate && e.observed >= s.from {
 			e.calls++
 		}

@@ -61,6 +61,7 @@ func TestContract(t *testing.T) {
 //	receiver FILE      be a webhook at $RECEIVER, which keeps what it is told
 //	id FILE NAME       $NAME is the id of the first of a list in JSON
 //	told FILE SECRET REGEXP  it was told this, soon, signed with the secret in a file
+//	traffic 400 5 60   send calls, 5 % of them the candidate's, of which 60 % fail
 //	clean              stdout holds no escape sequence but the colors of ours
 func TestServer(t *testing.T) {
 	var mu sync.Mutex
@@ -75,7 +76,7 @@ func TestServer(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitcode, "json": jsonValue, "append": appendText, "ends": endsWith, "says": says,
-			"record": record, "clean": clean, "receiver": receiver, "told": toldHook, "id": idOf,
+			"record": record, "traffic": traffic, "clean": clean, "receiver": receiver, "told": toldHook, "id": idOf,
 			"served": func(ts *testscript.TestScript, _ bool, args []string) {
 				address, stop := startServer(ts, append(args, "--listen", "127.0.0.1:0")...)
 				ts.Setenv("INCIPIT_SERVER", address)

@@ -45,6 +45,10 @@ func hostile(ts *testscript.TestScript, _ bool, _ []string) {
 			{"promote", "--env", "dev"},
 			{"rollback", "--env", "dev"},
 			{"shift", "--env", "dev", "--to", "5"},
+			{"rollout", "show", "--env", "dev"},
+			{"rollout", "watch", "--env", "dev"},
+			{"rollout", "pause", "--env", "dev"},
+			{"rollout", "abort", "--env", "dev"},
 			{"resolve", "--env", "dev", "--subject", "u"},
 		} {
 			refused(ts, append(args, "--", id)...)

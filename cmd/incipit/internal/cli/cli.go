@@ -51,7 +51,7 @@ func Main(args []string, std Streams, environ []string, now func() time.Time) in
 		talkTTY: isTerminal(std.Err) && isTerminal(std.In),
 	}
 	root := newRoot(e)
-	root.SetArgs(args)
+	root.SetArgs(joinSteps(args))
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
@@ -158,7 +158,7 @@ func newRoot(e *env) *cobra.Command {
 	}{
 		{"write", "Write prompts:", []*cobra.Command{initCommand(e), newCommand(e), validateCommand(e), statusCommand(e), diffCommand(e), showCommand(e), blameCommand(e)}},
 		{"release", "Release them:", []*cobra.Command{releaseCommand(e), bumpCommand(e), publishCommand(e), logCommand(e), verifyCommand(e)}},
-		{"run", "Run them:", []*cobra.Command{listCommand(e), planCommand(e), applyCommand(e), deployCommand(e), shiftCommand(e), promoteCommand(e), rollbackCommand(e), experimentCommand(e), retireCommand(e), historyCommand(e), whatranCommand(e), resolveCommand(e)}},
+		{"run", "Run them:", []*cobra.Command{listCommand(e), planCommand(e), applyCommand(e), deployCommand(e), rolloutCommand(e), shiftCommand(e), promoteCommand(e), rollbackCommand(e), experimentCommand(e), retireCommand(e), historyCommand(e), whatranCommand(e), resolveCommand(e)}},
 		{"measure", "See how they fare:", []*cobra.Command{statsCommand(e), traceCommand(e), callsCommand(e), metricsCommand(e), guardCommand(e)}},
 		{"serve", "Serve many:", []*cobra.Command{serveCommand(e), adminCommand(e), loginCommand(e), logoutCommand(e), approveCommand(e), evidenceCommand(e), syncCommand(e), auditCommand(e), backupCommand(e), restoreCommand(e), bundleCommand(e)}},
 		{"keep", "Keep house:", []*cobra.Command{registryCommand(e), doctorCommand(e), completionCommand(e), versionCommand(e)}},

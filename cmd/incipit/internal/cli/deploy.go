@@ -49,21 +49,26 @@ type deployFlags struct {
 	bucketing string
 	supersede bool
 	clear     bool
+	manual    bool
 }
 
 func (f *deployFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.canary, "canary", "", "give it to a growing share of the subjects, in these `STEPS`: 5,25,50,100")
+	fl.StringVar(&f.canary, "canary", "", "give it to a growing share of the subjects, in these `STEPS`: 5,25,50,100; without STEPS, in those of the environment's guard")
+	fl.Lookup("canary").NoOptDefVal = guardSteps
 	fl.BoolVar(&f.blueGreen, "blue-green", false, "load it beside the running release, at 0 %; shift and promote move the subjects")
 	fl.StringVar(&f.bucketing, "bucketing", "", "the `ALGORITHM` that chooses subjects: fnv1a-fmix32 or md5-100")
 	fl.BoolVar(&f.supersede, "supersede", false, "replace a rollout that is open")
 	fl.BoolVar(&f.clear, "clear-quarantine", false, "deploy it although it was rolled back here")
+	fl.BoolVar(&f.manual, "manual", false, "people alone move the rollout; the guard does not follow it")
 	cmd.MarkFlagsMutuallyExclusive("canary", "blue-green")
 }
 
 func (f *deployFlags) fill(req *registry.Request) (err error) {
-	req.Strategy, req.Supersede, req.Quarantined = registry.Full, f.supersede, f.clear
+	req.Strategy, req.Supersede, req.Quarantined, req.Manual = registry.Full, f.supersede, f.clear, f.manual
 	switch {
+	case f.canary == guardSteps:
+		req.Strategy = registry.Canary
 	case f.canary != "":
 		req.Strategy = registry.Canary
 		if req.Steps, err = registry.ParseSteps(f.canary); err != nil {
@@ -71,6 +76,8 @@ func (f *deployFlags) fill(req *registry.Request) (err error) {
 		}
 	case f.blueGreen:
 		req.Strategy = registry.BlueGreen
+	case f.manual:
+		return registry.Errorf(prompt.ErrInvalid, "--manual needs --canary or --blue-green: without one there is no rollout to move")
 	case f.bucketing != "":
 		return registry.Errorf(prompt.ErrInvalid, "--bucketing needs --canary or --blue-green: without one everybody gets the same release")
 	default:
@@ -86,15 +93,22 @@ func deployCommand(e *env) *cobra.Command {
 	var (
 		c changeFlags
 		d deployFlags
+		f followFlags
 	)
 	cmd := &cobra.Command{
-		Use:   "deploy ID@VERSION --env ENV [--canary STEPS | --blue-green]",
+		Use:   "deploy ID@VERSION --env ENV [--canary [STEPS] | --blue-green]",
 		Short: "Put a release into an environment",
 		Long: "deploy points an environment at a release: for everybody at once, or behind a\n" +
 			"rollout that starts with a share of the subjects. A subject keeps its answer as\n" +
-			"the share grows. The change is committed to the registry.",
+			"the share grows. The change is committed to the registry.\n\n" +
+			"A server watches a rollout, and moves it on or takes it back by what the calls\n" +
+			"show, unless --manual leaves that to people. --watch shows how it goes; --wait\n" +
+			"waits without a word. Both end with 0 if it is promoted, 3 if it is rolled back,\n" +
+			"5 if another deployment takes its place, 8 at --timeout; --wait ends with 7 if a\n" +
+			"person is asked.",
 		Example: examples("incipit deploy customer-support@1.0.0 --env staging",
-			"incipit deploy customer-support@1.1.0 --env production --canary 5,25,50,100 --confirm production"),
+			"incipit deploy customer-support@1.1.0 --env production --canary 5,25,50,100 --confirm production",
+			"incipit deploy customer-support@1.1.0 --env production --canary --confirm production --wait --timeout 4h"),
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: completeRefs(e),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -102,11 +116,15 @@ func deployCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if f.asked(cmd) && !c.dryRun {
+				return runFollowedDeploy(cmd.Context(), e, req, f)
+			}
 			return runChange(cmd.Context(), e, req, c.dryRun)
 		},
 	}
 	c.add(cmd, e)
 	d.add(cmd)
+	f.add(cmd)
 	return cmd
 }
 
@@ -132,7 +150,16 @@ func deployRequest(ctx context.Context, e *env, ref string, c *changeFlags, d *d
 	}
 	req := c.request(registry.Deploy, id)
 	req.Version = version
-	return req, d.fill(&req)
+	if err := d.fill(&req); err != nil || req.Strategy != registry.Canary || len(req.Steps) > 0 {
+		return req, err
+	}
+	svc, err := e.service(ctx)
+	if err != nil {
+		return req, err
+	}
+	rules, err := guardRules(ctx, svc, req.Environment, id)
+	req.Steps = rules.Steps
+	return req, err
 }
 
 func shiftCommand(e *env) *cobra.Command {
@@ -271,7 +298,18 @@ func makeChange(ctx context.Context, e *env, svc backend, req registry.Request, 
 	if err != nil {
 		return err
 	}
-	return e.emit(r, func(w io.Writer) { printReceipt(w, e, r) })
+	return e.emitReceipt(ctx, svc, r)
+}
+
+// emitReceipt prints what was changed, and what could come next.
+func (e *env) emitReceipt(ctx context.Context, svc backend, r *registry.Receipt) error {
+	next := e.afterChange(ctx, svc, r)
+	return e.emit(r, func(w io.Writer) {
+		printReceipt(w, e, r)
+		if next != "" {
+			e.talk("Next: %s", next)
+		}
+	})
 }
 
 func printReceipt(w io.Writer, e *env, r *registry.Receipt) {
@@ -295,20 +333,24 @@ func printReceipt(w io.Writer, e *env, r *registry.Receipt) {
 	if r.Undo != "" {
 		e.talk("Undo: %s", r.Undo)
 	}
-	if d.Rollout == nil {
-		return
+}
+
+// afterChange is the command that comes next in a rollout, "" if none is open.
+func (e *env) afterChange(ctx context.Context, svc backend, r *registry.Receipt) string {
+	ro := r.Deployment.Rollout
+	if r.Already != "" || ro == nil {
+		return ""
 	}
-	confirm := ""
-	if r.Protected {
-		confirm = " --confirm " + r.Environment
+	if ro.Strategy == registry.Experiment {
+		return fmt.Sprintf("incipit experiment show %s --env %s", r.Prompt, r.Environment)
 	}
-	if d.Rollout.Strategy == registry.Experiment {
-		e.talk("Next: incipit experiment show %s --env %s", r.Prompt, r.Environment)
-		return
+	if e.far != nil && !ro.Manual {
+		if rules, err := guardRules(ctx, svc, r.Environment, r.Prompt); err == nil && rules.Policy != registry.GuardOff {
+			return watchLine(registry.Place{Prompt: r.Prompt, Environment: r.Environment})
+		}
 	}
-	if next, ok := d.Rollout.NextStep(); ok && next < registry.Scale {
-		e.talk("Next: incipit shift %s --env %s --to %s%s", r.Prompt, r.Environment, next.Number(), confirm)
-	} else {
-		e.talk("Next: incipit promote %s --env %s%s", r.Prompt, r.Environment, confirm)
+	if next, ok := ro.NextStep(); ok && next < registry.Scale {
+		return fmt.Sprintf("incipit shift %s --env %s --to %s%s", r.Prompt, r.Environment, next.Number(), confirmHint(r.Plan))
 	}
+	return fmt.Sprintf("incipit promote %s --env %s%s", r.Prompt, r.Environment, confirmHint(r.Plan))
 }

@@ -25,7 +25,7 @@ func planCommand(e *env) *cobra.Command {
 		out string
 	)
 	cmd := &cobra.Command{
-		Use:   "plan ID@VERSION --env ENV [--canary STEPS | --blue-green]",
+		Use:   "plan ID@VERSION --env ENV [--canary [STEPS] | --blue-green]",
 		Short: "Show what a deploy would do: versions, words, checks, who moves",
 		Long: "plan works out a deploy without making it. With --out the plan is written to a\n" +
 			"file that apply carries out, if nothing has moved until then.",
@@ -120,6 +120,9 @@ func deployLine(p *registry.Plan) string {
 	}
 	if p.Strategy != registry.Full && p.Bucketing != registry.DefaultBucketing {
 		line += " --bucketing " + string(p.Bucketing)
+	}
+	if p.Manual {
+		line += " --manual"
 	}
 	if p.Supersede {
 		line += " --supersede"
@@ -220,6 +223,11 @@ func runApply(ctx context.Context, e *env, file, confirm string, dryRun bool) er
 		return e.emit(now, func(w io.Writer) { printPlan(w, now) })
 	}
 	plan.Confirm = confirm
+	return applyPlan(ctx, e, svc, plan)
+}
+
+// applyPlan makes a change that was planned, if nothing has moved since.
+func applyPlan(ctx context.Context, e *env, svc backend, plan *registry.Plan) error {
 	if err := e.confirm(ctx, svc, &plan.Request); err != nil {
 		return err
 	}
@@ -227,7 +235,7 @@ func runApply(ctx context.Context, e *env, file, confirm string, dryRun bool) er
 	if err != nil {
 		return err
 	}
-	return e.emit(r, func(w io.Writer) { printReceipt(w, e, r) })
+	return e.emitReceipt(ctx, svc, r)
 }
 
 // readPlan reads what plan --out wrote, at most a few megabytes of it.

@@ -152,7 +152,7 @@ func narrowed(q registry.StatsQuery) string {
 // watchStats shows the statistics again and again: in place on a terminal, line
 // by line elsewhere. A server that is away for a moment is waited for.
 func watchStats(ctx context.Context, e *env, c *api.Client, q registry.StatsQuery, back time.Duration) error {
-	inPlace := e.outTTY && e.json == "" && e.getenv("TERM") != "dumb"
+	inPlace := e.inPlace()
 	for seen := false; ; seen = true {
 		s, err := fetchStats(ctx, e, c, q, back)
 		switch {

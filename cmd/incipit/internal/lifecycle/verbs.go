@@ -278,6 +278,9 @@ func (s *Service) reopening(r registry.Rollout) string {
 	if r.Bucketing != s.config.Bucketing {
 		flags += " --bucketing " + string(r.Bucketing)
 	}
+	if r.Manual {
+		flags += " --manual"
+	}
 	return flags
 }
 

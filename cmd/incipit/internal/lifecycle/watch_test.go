@@ -169,6 +169,22 @@ func TestAWorseCandidateIsTakenBackWithItsEvidence(t *testing.T) {
 	})
 }
 
+// Where the first call of all is one of the rollout, nothing is history.
+func TestARolloutBeforeTheFirstCallIsReplayedAlike(t *testing.T) {
+	eachRecording(t, func(t *testing.T, r *rig, _ *calllog.Log) {
+		w := &traffic{rig: r, t: t, r: rand.New(rand.NewPCG(4, 5)), fails: .5}
+		w.restart()
+		r.done(deploying("dev", "1.0.0"))
+		r.done(deploying("dev", "1.1.0", canary))
+		w.look()
+		end := w.goOn(200, 20, nil)
+		again, err := w.shared.ReplayRollout(by(t, "ada@example.com"), inDev(), 0, registry.GuardRules{})
+		if kinds(end) != "begin, rollback" || err != nil || len(again.Verdicts) != 1 || again.Verdicts[0].Cursor != end.Decisions[1].Cursor {
+			t.Errorf("%s; replayed: %+v, %v", kinds(end), again, err)
+		}
+	})
+}
+
 func TestASafeCandidateIsPromotedStepByStep(t *testing.T) {
 	eachRecording(t, func(t *testing.T, r *rig, _ *calllog.Log) {
 		quick := registry.Environment{Name: "dev", Guard: &registry.Guard{GuardRules: registry.GuardRules{

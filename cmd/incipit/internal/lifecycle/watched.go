@@ -80,9 +80,12 @@ func (s *Shared) fresh(ctx context.Context, row registry.Watched, opened registr
 	if err != nil {
 		return nil, err
 	}
-	past, err := s.config.Calls.Before(ctx, row.Prompt, row.Environment, opened.Version.String(), row.Since.Add(-history), row.Begun, historyCalls)
-	if err != nil {
-		return nil, err
+	var past []calllog.Seen
+	if row.Begun > 0 { // else there was no call yet
+		past, err = s.config.Calls.Before(ctx, row.Prompt, row.Environment, opened.Version.String(), row.Since.Add(-history), row.Begun, historyCalls)
+		if err != nil {
+			return nil, err
+		}
 	}
 	if policy.Metrics == 0 {
 		// What is never measured would only cost; where nothing is known, what the

@@ -42,7 +42,7 @@ func runExperimentList(ctx context.Context, e *env, environment string) error {
 	for _, row := range rows {
 		for _, env := range envs {
 			if run := row.Deployments[env.Name]; len(run.Arms) > 0 {
-				open = append(open, rolloutRow{row.Prompt, env.Name, run})
+				open = append(open, rolloutRow{Prompt: row.Prompt, Environment: env.Name, Running: run})
 			}
 		}
 	}

@@ -17,7 +17,7 @@ func guardCommand(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "guard",
 		Short:   "See when the guard would have acted",
-		Example: examples("incipit guard replay --warmup 5000 < calls.csv", "incipit guard replay --policy classic < calls.csv"),
+		Example: examples("incipit guard replay customer-support --env production", "incipit guard replay --policy classic < calls.csv"),
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -28,12 +28,16 @@ func guardCommand(e *env) *cobra.Command {
 func guardReplayCommand(e *env) *cobra.Command {
 	var (
 		r            guard.Replay
+		f            rolloutFlags
 		only, policy string
 	)
 	cmd := &cobra.Command{
-		Use:   "replay [--warmup N] [--alpha A] [--metrics METRICS] [--policy evidence|classic] < calls.csv",
-		Short: "Run the guard over calls in CSV, and print when it decides",
-		Long: "replay reads CSV from standard input, whose header is\n" +
+		Use:   "replay [ID --env ENV [--rollout NUMBER]] [--warmup N] [--alpha A] [--metrics METRICS] [--policy evidence|classic]",
+		Short: "Run the guard over calls, and print when it decides",
+		Long: "With the name of a prompt, replay judges the calls of its newest rollout again, or\n" +
+			"of the one that deployment NUMBER began: by the rules that it had, or by those of\n" +
+			"the flags. It says whether the guard decided the same at the same call.\n\n" +
+			"Without a name, replay reads CSV from standard input, whose header is\n" +
 			"arm,error,latency_ms,tokens,satisfaction,split,subject in any order (also\n" +
 			"first_token_ms and cost_usd); all but arm may be left out, and cells may be empty.\n" +
 			"It prints INDEX,VERDICT the moment it decides: safe once, and regress, at which\n" +
@@ -47,10 +51,18 @@ func guardReplayCommand(e *env) *cobra.Command {
 			"subject of its call and nothing else. Attempts of one call are one line, or lines\n" +
 			"of one subject.\n\n" +
 			"The policy classic is a rule of thumb, to compare with: it alarms at noise.",
-		Example: examples("incipit guard replay --warmup 5000 < calls.csv",
+		Example: examples("incipit guard replay customer-support --env production --alpha 0.001",
+			"incipit guard replay --warmup 5000 < calls.csv",
 			"incipit guard replay --alpha 0.001 --metrics errors,latency < calls.csv"),
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeIDs(e),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if len(args) > 0 {
+				return replayRollout(cmd, e, args[0], f, replayRules(cmd, policy, only, r.Policy.Alpha))
+			}
+			if f.environment != "" || f.opened != 0 {
+				return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the rollout of which prompt?"), "incipit guard replay ID --env ENV")
+			}
 			r.Policy.Rule = guard.Rule(policy)
 			if only != "" {
 				if r.Policy.Metrics, err = guard.ParseSet(only); err != nil {
@@ -66,6 +78,7 @@ func guardReplayCommand(e *env) *cobra.Command {
 			return runGuardReplay(cmd.Context(), e, r)
 		},
 	}
+	f.addOptional(cmd, e)
 	fl := cmd.Flags()
 	fl.IntVar(&r.Warmup, "warmup", 0, "take the first `N` lines for the stable release's history")
 	fl.Float64Var(&r.Policy.Alpha, "alpha", 0.01, "take a healthy candidate back with at most this `PROBABILITY`")

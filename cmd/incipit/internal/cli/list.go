@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/rollout"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -37,6 +40,7 @@ func runList(ctx context.Context, e *env, environment string) error {
 	if err != nil {
 		return err
 	}
+	watched := e.watched(ctx, rows)
 	return e.emit(rows, func(w io.Writer) {
 		if len(rows) == 0 {
 			e.talk("%s", emptyList(environment))
@@ -54,7 +58,7 @@ func runList(ctx context.Context, e *env, environment string) error {
 		for _, r := range rows {
 			line := []string{string(r.Prompt), r.Version}
 			for _, n := range names {
-				line = append(line, runningCell(r.Deployments[n]))
+				line = append(line, runningCell(r.Deployments[n], watched[registry.Place{Prompt: r.Prompt, Environment: n}]))
 			}
 			out = append(out, append(line, r.Model))
 		}
@@ -69,16 +73,43 @@ func emptyList(environment string) string {
 	return fmt.Sprintf("Nothing runs in %s yet. Deploy something: incipit deploy ID@VERSION --env %s", environment, environment)
 }
 
-// runningCell is "1.3.1", "1.3.1 → 1.3.2 5 %" during a rollout, and "1.3.1 50 %,
-// 1.3.2 25 %, 1.4.0 25 %" during an experiment.
-func runningCell(r registry.Running) string {
+// runningCell is "1.3.1", "1.3.1 → 1.3.2 5 %, healthy" during a rollout, and
+// "1.3.1 50 %, 1.3.2 25 %, 1.4.0 25 %" during an experiment.
+func runningCell(r registry.Running, watched registry.RolloutReport) string {
 	if n := len(r.Arms); n > 0 {
 		return ranCell(append(r.Arms[n-1:n:n], r.Arms[:n-1]...))
 	}
 	if r.Candidate == "" {
 		return r.Version
 	}
-	return fmt.Sprintf("%s → %s %s", r.Version, r.Candidate, r.Share)
+	cell := fmt.Sprintf("%s → %s %s", r.Version, r.Candidate, r.Share)
+	switch phase := rollout.Phase(watched.Phase); phase {
+	case rollout.Paused, rollout.Asking:
+		cell += ", " + watched.Phase
+	case rollout.Watching:
+		cell += ", " + watched.Verdict
+	}
+	return cell
+}
+
+// watched are the rollouts that a server follows, by their place. It asks only
+// where one is open. Where the server cannot tell, what runs is all that is said.
+func (e *env) watched(ctx context.Context, rows []registry.Row) map[registry.Place]registry.RolloutReport {
+	open := slices.ContainsFunc(rows, func(r registry.Row) bool {
+		return slices.ContainsFunc(slices.Collect(maps.Values(r.Deployments)), func(d registry.Running) bool { return d.Candidate != "" })
+	})
+	if e.far == nil || !open {
+		return nil
+	}
+	all, err := e.far.Rollouts(ctx, "")
+	if err != nil {
+		return nil
+	}
+	out := make(map[registry.Place]registry.RolloutReport, len(all))
+	for _, r := range all {
+		out[r.Place] = r
+	}
+	return out
 }
 
 // envFlag is --env, with the workspace's environments as completions.

@@ -84,10 +84,14 @@ type rolloutFlags struct {
 }
 
 func (f *rolloutFlags) add(cmd *cobra.Command, e *env) {
-	envFlag(cmd, e, &f.environment, "in this `ENV`ironment")
+	f.addOptional(cmd, e)
 	if err := cmd.MarkFlagRequired("env"); err != nil {
 		panic(err) // the flag was just defined
 	}
+}
+
+func (f *rolloutFlags) addOptional(cmd *cobra.Command, e *env) {
+	envFlag(cmd, e, &f.environment, "in this `ENV`ironment")
 	cmd.Flags().IntVar(&f.opened, "rollout", 0, "the one that the deployment of this `NUMBER` began; without it, the newest")
 }
 

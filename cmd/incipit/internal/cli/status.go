@@ -62,6 +62,8 @@ type rolloutRow struct {
 	Prompt      prompt.ID `json:"prompt"`
 	Environment string    `json:"environment"`
 	registry.Running
+	Phase   string `json:"phase,omitempty"` // where a server follows it
+	Verdict string `json:"verdict,omitempty"`
 }
 
 func runStatus(ctx context.Context, e *env) error {
@@ -91,19 +93,21 @@ func runStatus(ctx context.Context, e *env) error {
 			return err
 		}
 	}
+	watched := e.watched(ctx, rows)
 	deployed := false
 	for _, row := range rows {
 		for _, env := range envs {
 			if run, ok := row.Deployments[env.Name]; ok {
 				deployed = true
 				if run.Candidate != "" || len(run.Arms) > 0 {
-					r.Rollouts = append(r.Rollouts, rolloutRow{row.Prompt, env.Name, run})
+					seen := watched[registry.Place{Prompt: row.Prompt, Environment: env.Name}]
+					r.Rollouts = append(r.Rollouts, rolloutRow{row.Prompt, env.Name, run, seen.Phase, seen.Verdict})
 				}
 			}
 		}
 	}
 	r.Next = nonNil(nextSteps(r, deployed, envs))
-	return e.emit(r, func(w io.Writer) { printStatus(w, r, rows, envs) })
+	return e.emit(r, func(w io.Writer) { printStatus(w, r, rows, envs, watched) })
 }
 
 // workTree adds how the files of the workspace stand.
@@ -124,7 +128,7 @@ func (e *env) workTree(ctx context.Context, r *statusReport) (err error) {
 	return err
 }
 
-func printStatus(w io.Writer, r statusReport, rows []registry.Row, envs []registry.Environment) {
+func printStatus(w io.Writer, r statusReport, rows []registry.Row, envs []registry.Environment, watched map[registry.Place]registry.RolloutReport) {
 	runs := make(map[prompt.ID]registry.Row, len(rows))
 	for _, row := range rows {
 		runs[row.Prompt] = row
@@ -141,7 +145,7 @@ func printStatus(w io.Writer, r statusReport, rows []registry.Row, envs []regist
 		}
 		line := []string{string(s.Prompt), state, s.Version}
 		for _, env := range envs {
-			line = append(line, runningCell(runs[s.Prompt].Deployments[env.Name]))
+			line = append(line, runningCell(runs[s.Prompt].Deployments[env.Name], watched[registry.Place{Prompt: s.Prompt, Environment: env.Name}]))
 		}
 		out = append(out, line)
 	}
@@ -204,6 +208,10 @@ func nextSteps(r statusReport, deployed bool, envs []registry.Environment) []str
 			add("incipit experiment show %s --env %s    # then promote an arm, or stop", ro.Prompt, ro.Environment)
 			continue
 		}
+		if ro.Phase != "" {
+			add("%s    # or abort", watchLine(registry.Place{Prompt: ro.Prompt, Environment: ro.Environment}))
+			continue
+		}
 		if ro.NextStep > 0 && ro.NextStep < registry.Scale {
 			add("incipit shift %s --env %s --to %s%s    # or rollback", ro.Prompt, ro.Environment, ro.NextStep.Number(), confirm)
 		} else {
@@ -242,6 +250,7 @@ func runStatusOf(ctx context.Context, e *env, id prompt.ID) error {
 		if r.Prompt != id {
 			continue
 		}
+		watched := e.watched(ctx, []registry.Row{r})
 		return e.emit(r, func(w io.Writer) {
 			fmt.Fprintf(w, "%s  %s\n", bold(string(id)), prompt.Visible(orDash(r.Version)))
 			for i, env := range envs {
@@ -254,7 +263,7 @@ func runStatusOf(ctx context.Context, e *env, id prompt.ID) error {
 					fmt.Fprintf(w, "%s %-12s nothing runs here yet\n", branch, env.Name)
 					continue
 				}
-				fmt.Fprintf(w, "%s %-12s %s  %s by %s\n", branch, env.Name, runningCell(run), run.DeployedAt, prompt.Visible(orDash(nameOf(run.By))))
+				fmt.Fprintf(w, "%s %-12s %s  %s by %s\n", branch, env.Name, runningCell(run, watched[registry.Place{Prompt: id, Environment: env.Name}]), run.DeployedAt, prompt.Visible(orDash(nameOf(run.By))))
 			}
 		})
 	}

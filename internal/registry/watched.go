@@ -22,7 +22,22 @@ type Watched struct {
 	At       time.Time
 }
 
-// A Decision is one line of a rollout's log: what was decided, on what.
+// A Steady is a release that serves everybody and is watched for changes, as it
+// is kept. The bytes of State are the guard's, with what it compares with.
+type Steady struct {
+	Place
+	Deployment int // number of the record by which it serves everybody
+	State      []byte
+	Cursor     int64     // number up to which the calls of the place are in it
+	Since      time.Time // when it began
+	At         time.Time
+	Alarmed    bool          // there was a change: it is quiet for some time, then begins anew
+	Quiet      time.Duration // observed time since the alarm
+	Version    int64         // as in Watched
+}
+
+// A Decision is one line of a rollout's log: what was decided, on what. A change
+// in a release that serves everybody stands under the record by which it does.
 type Decision struct {
 	Place
 	Opened     int             `json:"rollout"` // number of the deployment by which the rollout began
@@ -50,8 +65,8 @@ const (
 	DecisionResume   = "resume"
 	DecisionRollback = "rollback"
 	DecisionPromote  = "promote"
-	DecisionEnd      = "end" // another deployment took its place
-	DecisionChanged  = "changed"
+	DecisionEnd      = "end"     // another deployment took its place
+	DecisionChanged  = "changed" // since the same hours of the days before
 )
 
 // GuardName is who acts where the guard does.
@@ -80,8 +95,16 @@ type RolloutReport struct {
 	Decisions []Decision      `json:"decisions"`
 }
 
+// PhaseSteady is the phase of a report about no rollout, but about a release that
+// serves everybody; its verdict is Unchanged or Changed.
+const (
+	PhaseSteady = "steady"
+	Unchanged   = "unchanged"
+	Changed     = "changed"
+)
+
 // Open reports whether the rollout goes on.
-func (r RolloutReport) Open() bool { return r.Phase != "ended" }
+func (r RolloutReport) Open() bool { return r.Phase != "ended" && r.Phase != PhaseSteady }
 
 // A HoldRequest pauses a rollout or lets it go on.
 type HoldRequest struct {

@@ -21,7 +21,26 @@ CREATE TABLE rollout (
 );
 CREATE INDEX rollout_open ON rollout (environment, prompt) WHERE NOT ended;
 
--- What was decided in a rollout, with what it rests on. Rows are only added.
+-- A release that serves everybody and is watched for changes: one row for each
+-- place, replaced as it goes. deployment_seq is the record by which it serves
+-- everybody; state is what is known of its calls up to cursor, and what they are
+-- compared with, in the guard's own bytes. version is as in rollout.
+CREATE TABLE steady (
+	environment    TEXT    NOT NULL REFERENCES environment (name),
+	prompt         TEXT    NOT NULL REFERENCES prompt (id),
+	deployment_seq BIGINT  NOT NULL,
+	state          BYTEA   NOT NULL,
+	cursor         BIGINT  NOT NULL,
+	since_us       BIGINT  NOT NULL,
+	at_us          BIGINT  NOT NULL,
+	alarmed        BOOLEAN NOT NULL,
+	quiet_us       BIGINT  NOT NULL,
+	version        BIGINT  NOT NULL,
+	seal           BYTEA   NOT NULL,
+	PRIMARY KEY (environment, prompt)
+);
+
+-- What was decided in a rollout, or of a release that serves everybody, with what it rests on. Rows are only added.
 CREATE TABLE decision (
 	environment    TEXT   NOT NULL,
 	prompt         TEXT   NOT NULL,

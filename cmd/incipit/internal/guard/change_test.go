@@ -207,6 +207,9 @@ func TestAReferenceThatIsNone(t *testing.T) {
 	c, err := NewChange(&nothing, DriftARL)
 	must(err)
 	r := rand.New(rand.NewPCG(11, 1))
+	if !nothing.Empty() || week(r).Empty() {
+		t.Error("nothing is not empty, or a week is")
+	}
 	bad := steady{.5, 1, 10, marks43}
 	for i := range 5000 { // without days before nothing can have changed
 		if c.Observe(i/100, bad.call(r, 3)) {

@@ -45,6 +45,16 @@ func (r *Reference) Check() error {
 	return nil
 }
 
+// Empty reports whether it knows of no call.
+func (r *Reference) Empty() bool {
+	for h := range r {
+		if r[h].Calls > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // slow is the rate of slow calls that is still no change, by hour.
 func (r *Reference) slow() (rates [24]float64) {
 	for h := range r {

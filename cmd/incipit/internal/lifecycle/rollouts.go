@@ -39,9 +39,19 @@ func (s *Shared) Rollouts(ctx context.Context, env string) ([]registry.RolloutRe
 }
 
 // Rollout is where a rollout stands and what was decided in it: the one that
-// deployment opened began, or the newest if that is 0. It reports ErrNotFound
-// if the guard follows none.
+// deployment opened began, or the newest if that is 0. Where a release serves
+// everybody that came without a rollout, it is how that fares; what is found of
+// one that came by a rollout stands at the end of the rollout's decisions, under
+// the number of the record that ended it. It reports ErrNotFound if the guard
+// follows none.
 func (s *Shared) Rollout(ctx context.Context, at registry.Place, opened int) (registry.RolloutReport, error) {
+	st, err := s.store.State(ctx, at.Prompt, at.Environment)
+	if err != nil {
+		return registry.RolloutReport{}, err
+	}
+	if r, ok, err := s.steadyReport(ctx, st, at, opened); ok || err != nil {
+		return r, err
+	}
 	row, err := s.rollout(ctx, at, opened)
 	if err != nil {
 		return registry.RolloutReport{}, err
@@ -50,8 +60,17 @@ func (s *Shared) Rollout(ctx context.Context, at registry.Place, opened int) (re
 	if err != nil {
 		return r, err
 	}
-	r.Decisions, err = s.db.Decisions(ctx, at, row.Opened)
-	return r, err
+	if r.Decisions, err = s.db.Decisions(ctx, at, row.Opened); err != nil {
+		return r, err
+	}
+	if end, ok := ending(st.Track, row.Opened); ok {
+		after, err := s.db.Decisions(ctx, at, end.Seq)
+		if err != nil {
+			return r, err
+		}
+		r.Decisions = append(r.Decisions, after...)
+	}
+	return r, nil
 }
 
 // rollout finds the row of a rollout.

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"sort"
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
@@ -25,8 +26,9 @@ const (
 	longestTick = 2 * time.Second
 )
 
-// A watch follows the rollouts that are open: it takes each call in once, in the
-// order in which they were committed, and does what the evidence asks for. One
+// A watch follows the rollouts that are open, and the releases that serve
+// everybody: it takes each call in once, in the order in which they were
+// committed, and does what the evidence asks for. One
 // of several replicas has it at a time; the others cannot do any harm, since
 // what they would write says on what it follows.
 type watch struct {
@@ -39,6 +41,7 @@ type watch struct {
 	revisions  map[string]int64 // by environment, as of the last look
 	generation int64
 	rollouts   map[registry.Place]*tracked
+	steadies   steadies
 }
 
 // Watch follows the open rollouts until ctx is done. What fails is logged and
@@ -65,7 +68,10 @@ func (s *Shared) Watch(ctx context.Context) error {
 }
 
 func newWatch(s *Shared, id string) *watch {
-	return &watch{Shared: s, log: s.config.Calls, lease: leaseholder{db: s.db, name: "guard", id: id, now: s.config.Now}, cursor: -1}
+	return &watch{
+		Shared: s, log: s.config.Calls, lease: leaseholder{db: s.db, name: "guard", id: id, now: s.config.Now}, cursor: -1,
+		steadies: steadies{of: make(map[registry.Place]*steady)},
+	}
 }
 
 // look takes in what is new, once.
@@ -75,11 +81,12 @@ func (w *watch) look(ctx context.Context) error {
 		return err
 	}
 	if !mine {
-		w.forget()
+		w.drop()
+		w.cursor = -1
 		return nil
 	}
 	// What is called after this number may be of a rollout that the next lines
-	// do not know yet: it is read again by the next look.
+	// do not know yet: it is read by the next look.
 	end, err := w.log.Latest(ctx)
 	if err != nil {
 		return err
@@ -90,11 +97,16 @@ func (w *watch) look(ctx context.Context) error {
 	if err := w.refresh(ctx); err != nil {
 		return err
 	}
-	if len(w.rollouts) == 0 {
-		w.cursor = end
-		return nil
+	if err := w.follow(ctx, end); err != nil {
+		return err
 	}
-	for range watchBatches {
+	return errors.Join(w.tick(ctx), w.steady(ctx))
+}
+
+// follow hands out what was called up to a number. What it could not hand out is
+// read again; who has taken a call in knows that.
+func (w *watch) follow(ctx context.Context, end int64) error {
+	for n := 0; n < watchBatches && w.cursor != end; n++ {
 		calls, last, err := w.log.Follow(ctx, w.cursor, watchBatch)
 		if err != nil {
 			return err
@@ -104,16 +116,19 @@ func (w *watch) look(ctx context.Context) error {
 			for _, t := range w.rollouts {
 				t.row.Cursor = min(t.row.Cursor, last)
 			}
+			w.steadies.back(last)
 		}
+		if last > end {
+			calls, last = calls[:sort.Search(len(calls), func(i int) bool { return calls[i].Seq > end })], end
+		}
+		was := w.cursor
 		w.cursor = last
 		if err := w.take(ctx, calls); err != nil {
+			w.cursor = min(was, last)
 			return err
 		}
-		if len(calls) < watchBatch {
-			break
-		}
 	}
-	return w.tick(ctx)
+	return nil
 }
 
 // forget drops what is in memory: what was kept is read again when it is this
@@ -122,12 +137,23 @@ func (w *watch) forget() {
 	w.rollouts, w.revisions = nil, nil
 }
 
+// drop is forget, for the releases that serve everybody, too.
+func (w *watch) drop() {
+	w.forget()
+	w.steadies = steadies{of: make(map[registry.Place]*steady)}
+}
+
 // take hands calls out to the rollouts that they belong to, and does at once
 // what they decide.
 func (w *watch) take(ctx context.Context, calls []calllog.Seen) error {
 	for i := range calls {
-		t := w.rollouts[registry.Place{Prompt: calls[i].Prompt, Environment: calls[i].Environment}]
-		if t == nil || calls[i].Seq <= t.row.Cursor {
+		at := registry.Place{Prompt: calls[i].Prompt, Environment: calls[i].Environment}
+		t := w.rollouts[at]
+		if t == nil {
+			w.steadies.take(at, &calls[i])
+			continue
+		}
+		if calls[i].Seq <= t.row.Cursor {
 			continue
 		}
 		if err := w.wake(ctx, t); err != nil {

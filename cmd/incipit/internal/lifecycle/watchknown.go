@@ -22,7 +22,7 @@ func (w *watch) refresh(ctx context.Context) error {
 	}
 	now := w.config.Now()
 	if generation != w.generation { // a backup was restored: another history
-		w.forget()
+		w.drop()
 	}
 	if err := w.reload(ctx); err != nil {
 		return err
@@ -83,6 +83,11 @@ func (w *watch) environment(ctx context.Context, env string) error {
 	if err != nil {
 		return err
 	}
+	rules, err := w.db.State(ctx, "", env)
+	if err != nil {
+		return err
+	}
+	w.steadies.know(rules.Environment, running)
 	for id, d := range running.Prompts {
 		at := registry.Place{Prompt: id, Environment: env}
 		t := w.rollouts[at]

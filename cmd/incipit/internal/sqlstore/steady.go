@@ -40,7 +40,11 @@ func (s *Store) SaveSteady(ctx context.Context, all []registry.Steady, decisions
 				return err
 			}
 		}
-		return s.follow(ctx, tx, nil, decisions)
+		notices, err := s.follow(ctx, tx, nil, decisions)
+		if err != nil {
+			return err
+		}
+		return s.notify(ctx, tx, notices...)
 	})
 }
 

@@ -19,7 +19,7 @@ type shape struct {
 }
 
 var (
-	shapePrior = [5]float64{.24, .24, .24, .24, .04}
+	shapePrior = [5]float64{.25, .20, .33, .20, .02}
 	tailPrior  = [4]float64{.32, .32, .32, .04}
 	safePrior  = [2]float64{.5, .5}
 )

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -353,7 +354,7 @@ func (l *ledger) audited(c *api.Client, b book) {
 			l.Fatal(err)
 		}
 		for _, e := range page.Items {
-			if e.Environment == servedIn && e.Prompt != "" {
+			if e.Environment == servedIn && e.Prompt != "" && !strings.HasPrefix(e.Action, "rollout.") { // a pause deploys nothing
 				events[e.Reason]++
 			}
 		}

@@ -39,6 +39,9 @@ func (w *watch) refresh(ctx context.Context) error {
 		if err := w.environment(ctx, env); err != nil {
 			return err
 		}
+		if w.rollouts == nil { // another was faster there: the next look reads all of it
+			return nil
+		}
 	}
 	w.generation, w.revisions = generation, revisions
 	return nil

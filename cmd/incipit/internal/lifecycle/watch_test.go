@@ -194,12 +194,15 @@ func TestASafeCandidateIsPromotedStepByStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		end := rolling(t, r, 2, .01).goOn(400, 60, nil)
-		if got := kinds(end); got != "begin, hold, advance, advance, promote" {
-			t.Fatalf("%s\n%+v", got, end)
+		// That it was found to be safe before it had its bake time may be told, too.
+		if got := strings.ReplaceAll(kinds(end), "hold, ", ""); got != "begin, advance, advance, promote" {
+			t.Fatal(kinds(end))
 		}
 		var shares []string
-		for _, d := range end.Decisions[2:4] {
-			shares = append(shares, d.Share.Number())
+		for _, d := range end.Decisions {
+			if d.Kind == registry.DecisionAdvance {
+				shares = append(shares, d.Share.Number())
+			}
 		}
 		if strings.Join(shares, " ") != "50 95" {
 			t.Errorf("it went by %v", shares)

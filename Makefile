@@ -20,6 +20,7 @@ build: ## build the program into .bin/incipit
 
 demo: .bin/cold-build ## build the program and show it at work
 	@$(BUILD)
+	@go build -trimpath -o .bin/traffic ./scripts/traffic
 	@cat .bin/cold-build
 	@bash scripts/demo.sh
 

@@ -17,6 +17,7 @@ started=$SECONDS
 work=$(mktemp -d)
 finish() {
 	local status=$?
+	[[ -z ${app:-} ]] || kill "$app" 2>/dev/null || true
 	[[ -z ${server:-} ]] || kill "$server" 2>/dev/null || true
 	[[ $status -eq 0 ]] || echo "demo: stopped with status $status" >&2
 	if [[ ${KEEP:-} == 1 ]]; then
@@ -226,6 +227,7 @@ expect "each with its tag, commit and digest"
 step "Serve many" \
 	"A server indexes the repository, takes over what runs, and keeps it in a database. The same commands talk to it."
 note "\$ incipit serve --dev &"
+: >../serve.log # it is read before the server has opened it
 incipit serve --dev --listen 127.0.0.1:0 2>../serve.log &
 server=$!
 for ((i = 0; i < 300; i++)); do
@@ -249,6 +251,44 @@ run "incipit audit"
 expect "deploy customer-support 1.0.1"
 run "incipit audit verify"
 expect "each follows on the one before"
+
+step "Release a bad idea" \
+	"Somebody shortens the output section. The application reads the last line of each answer, which is now not asked for."
+run "sed -i -e '/^STATUS: /d' -e 's/ The last line, always in English, is exactly one of://' $TEXT"
+run "incipit diff $ID --stat"
+run "incipit release $ID --minor -m 'shorter output section'"
+expect "customer-support@1.2.0 released"
+run "incipit sync"
+expect "customer-support@1.2.0"
+
+step "Let the guard find it" \
+	"An application makes 500 calls a second and records each. 5 % of its customers get 1.2.0; the guard looks at every call."
+mkfifo ../until
+note "\$ traffic --rate 500 &"
+traffic -server "$INCIPIT_SERVER" -prompt $ID -rate 500 <../until >../bad &
+app=$!
+exec 3>../until
+canary=$SECONDS
+refused 3 "incipit deploy $ID@1.2.0 $LIVE --canary --reason 'shorter answers' --wait --timeout 55s"
+note "Found and taken back by itself, $((SECONDS - canary)) s after the canary began. Why, and on what evidence:"
+run "incipit rollout show $ID --env production"
+expect "rollback"
+expect "worse: errors"
+exec 3>&-
+wait "$app" || fail "the application ended with an error"
+app=""
+run "incipit list"
+expect "1.0.1"
+run "incipit guard replay $ID --env production"
+expect "regress"
+
+step "Find the prompt behind one bad answer" \
+	"The application could not use this answer. trace says which text produced it, who deployed that, and what was changed in it."
+run "incipit trace $(cat ../bad) | head -n 40"
+expect "1.2.0"
+expect "candidate"
+refused 3 "incipit deploy $ID@1.2.0 $LIVE --canary --reason 'once more'"
+expect "was rolled back here"
 unset INCIPIT_SERVER
 kill "$server"
 wait "$server" || fail "the server did not stop by itself"

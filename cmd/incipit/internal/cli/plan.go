@@ -28,7 +28,9 @@ func planCommand(e *env) *cobra.Command {
 		Use:   "plan ID@VERSION --env ENV [--canary [STEPS] | --blue-green]",
 		Short: "Show what a deploy would do: versions, words, checks, who moves",
 		Long: "plan works out a deploy without making it. With --out the plan is written to a\n" +
-			"file that apply carries out, if nothing has moved until then.",
+			"file that apply carries out, if nothing has moved until then. Of a rollout that a\n" +
+			"server would watch it says how long each step takes by the traffic of the last\n" +
+			"day, and the smallest regression that is found by then.",
 		Example: examples("incipit plan customer-support@1.0.0 --env staging",
 			"incipit plan customer-support@1.1.0 --env production --canary 5,25,50,100 --out plan.json"),
 		Args:              cobra.ExactArgs(1),
@@ -53,7 +55,8 @@ func planCommand(e *env) *cobra.Command {
 // A deployPlan is a plan with what changes in words.
 type deployPlan struct {
 	*registry.Plan
-	Diff *comparison `json:"diff,omitempty"`
+	Diff     *comparison `json:"diff,omitempty"`
+	Forecast *forecast   `json:"forecast,omitempty"`
 }
 
 func runPlan(ctx context.Context, e *env, req registry.Request, out string) error {
@@ -77,6 +80,10 @@ func runPlan(ctx context.Context, e *env, req registry.Request, out string) erro
 		c := compare(a, b)
 		p.Diff = &c
 	}
+	var unknown string
+	if p.Forecast, unknown, err = e.forecastOf(ctx, svc, p.Plan); err != nil {
+		return err
+	}
 	if out != "" {
 		data, err := json.MarshalIndent(p, "", "  ")
 		if err != nil {
@@ -88,6 +95,12 @@ func runPlan(ctx context.Context, e *env, req registry.Request, out string) erro
 	}
 	return e.emit(p, func(w io.Writer) {
 		printPlan(w, p.Plan)
+		if p.Forecast != nil {
+			printForecast(w, p.Forecast)
+		}
+		if unknown != "" {
+			fmt.Fprintf(w, "  forecast: %s\n", unknown)
+		}
 		if p.Diff != nil {
 			fmt.Fprintln(w)
 			printComparison(w, *p.Diff, false)

@@ -10,8 +10,8 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// policyOf is what rules say to whoever judges the calls.
-func policyOf(r registry.GuardRules) (guard.Policy, error) {
+// PolicyOf is what rules say to whoever judges the calls.
+func PolicyOf(r registry.GuardRules) (guard.Policy, error) {
 	p := guard.Policy{Rule: guard.Rule(r.Policy), P95Only: r.P95Only != nil && *r.P95Only}
 	const percent = .01
 	for _, n := range []struct {
@@ -55,14 +55,14 @@ func policyOf(r registry.GuardRules) (guard.Policy, error) {
 // checkGuard reports what the rules of an environment do not agree on, for all
 // prompts and for those that have rules of their own.
 func checkGuard(e registry.Environment) error {
-	if _, err := policyOf(e.GuardOf("")); err != nil {
+	if _, err := PolicyOf(e.GuardOf("")); err != nil {
 		return fmt.Errorf("guard: %w", err)
 	}
 	if e.Guard == nil {
 		return nil
 	}
 	for _, pattern := range slices.Sorted(maps.Keys(e.Guard.Prompts)) {
-		if _, err := policyOf(e.GuardOf(prompt.ID(pattern))); err != nil {
+		if _, err := PolicyOf(e.GuardOf(prompt.ID(pattern))); err != nil {
 			return fmt.Errorf("guard: prompts: %s: %w", prompt.Clip(pattern, 60), err)
 		}
 	}

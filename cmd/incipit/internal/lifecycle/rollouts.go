@@ -129,7 +129,7 @@ func (s *Shared) standingOf(ctx context.Context, row registry.Watched) (registry
 		t.detector, err = guard.Restore(row.Detector)
 	} else {
 		var policy guard.Policy
-		if policy, err = policyOf(row.Rules); err == nil {
+		if policy, err = PolicyOf(row.Rules); err == nil {
 			t.detector, err = guard.New(policy)
 		}
 	}

@@ -76,7 +76,7 @@ func (s *Shared) wake(ctx context.Context, t *tracked) (err error) {
 
 // fresh is a detector before the first call of a rollout.
 func (s *Shared) fresh(ctx context.Context, row registry.Watched, opened registry.Deployment, rules registry.GuardRules) (*guard.Detector, error) {
-	policy, err := policyOf(rules)
+	policy, err := PolicyOf(rules)
 	if err != nil {
 		return nil, err
 	}

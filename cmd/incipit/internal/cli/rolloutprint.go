@@ -21,8 +21,11 @@ func plainText(s string) string {
 	return strings.NewReplacer("\n", " ", "\r", " ", "##[", "## [").Replace(prompt.Visible(s))
 }
 
-// printStanding says in two lines where a rollout is.
+// printStanding says in two lines where a rollout is, and why.
 func printStanding(w io.Writer, r registry.RolloutReport) {
+	if !r.Open() {
+		r.Text = end(r).Text
+	}
 	fmt.Fprintf(w, "%s  %s, %s → %s at %s: %s\n", bold(plainText(r.Place.String())), r.Strategy, plainText(r.Stable), plainText(r.Candidate), r.Share, stance(r))
 	fmt.Fprintf(w, "  %s\n", plainText(r.Text))
 }
@@ -189,10 +192,31 @@ func metricRows(r guard.Report) [][]string {
 		if m.Safe {
 			safe = "yes"
 		}
-		out = append(out, []string{words(m.Metric), thousands(int64(m.Values.Stable)), thousands(int64(m.Values.Candidate)), difference(m),
+		out = append(out, []string{words(m.Metric), valued(m.Metric, m.Mean.Stable, m.Values.Stable), valued(m.Metric, m.Mean.Candidate, m.Values.Candidate), difference(m),
 			fmt.Sprintf("%s of %s", brief(m.Capital), brief(m.Goal)), worse, safe})
 	}
 	return out
+}
+
+// valued is the mean of so many values.
+func valued(metric string, mean float64, n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	text := ""
+	switch metric {
+	case "errors":
+		text = percent(&mean)
+	case "latency", "first_token":
+		text = ms(&mean)
+	case "cost":
+		text = usd(&mean)
+	case "satisfaction":
+		text = rating(&mean)
+	default:
+		text = fmt.Sprintf("%.0f", mean)
+	}
+	return text + " in " + thousands(int64(n))
 }
 
 // difference is candidate minus stable with its interval.

@@ -137,10 +137,6 @@ func runFollowedDeploy(ctx context.Context, e *env, req registry.Request, f foll
 	}
 	if r.Already == "" {
 		follow.opened = r.Deployment.Seq
-		// Asked for the newest, the server begins to follow what it has not seen yet.
-		if _, err := c.Rollout(ctx, at, 0); err != nil && !errors.Is(err, registry.ErrUnavailable) {
-			return err
-		}
 	} else if r.Deployment.Rollout == nil {
 		open, err := c.History(ctx, req.Prompt, req.Environment)
 		if err != nil {

@@ -79,7 +79,7 @@ func (s *Shared) rollout(ctx context.Context, at registry.Place, opened int) (re
 	if err != nil {
 		return registry.Watched{}, err
 	}
-	if began, open := st.Track.Began(); opened == 0 || open && began.Seq == opened { // the watch may not have seen it yet
+	if d, open := st.Track.Began(); opened == 0 || open && opened == d.Seq { // it may be so new that the watch has not seen it yet
 		if row, _, ok, err := s.first(ctx, st, at, -1); err != nil || ok {
 			return row, err
 		}

@@ -146,8 +146,10 @@ func printForecast(w io.Writer, f *forecast) {
 		if s.ErrorIncrease != nil {
 			s.ErrorIncrease = new(*s.ErrorIncrease * 100)
 		}
-		rows = append(rows, []string{s.Share.String(), takes, cell(s.CandidateCalls, "%.0f"), cell(s.ErrorIncrease, "+%.3g points"),
-			cell(s.LatencyIncreasePct, "+%.3g %%"), cell(s.SatisfactionDrop, "-%.2f")})
+		rows = append(rows, []string{
+			s.Share.String(), takes, cell(s.CandidateCalls, "%.0f"), cell(s.ErrorIncrease, "+%.3g points"),
+			cell(s.LatencyIncreasePct, "+%.3g %%"), cell(s.SatisfactionDrop, "-%.2f"),
+		})
 	}
 	table(w, rows)
 }

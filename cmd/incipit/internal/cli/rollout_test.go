@@ -90,3 +90,19 @@ func TestALiveViewSaysWhereARolloutStandsAndWhatSpeaksAgainstIt(t *testing.T) {
 		}
 	}
 }
+
+func TestAReleaseThatServesEverybodyIsNoRollout(t *testing.T) {
+	r := registry.RolloutReport{
+		Place: registry.Place{Prompt: "support", Environment: "production"}, Opened: 3, Strategy: registry.Full, Stable: "1.0.0", Share: registry.Scale,
+		Phase: registry.PhaseSteady, Verdict: registry.Changed, Text: "changed: errors 9 % in the last 80 calls", Next: "it is compared anew",
+		Evidence:  json.RawMessage(`{"metrics": [{"metric": "errors"}]}`),
+		Decisions: []registry.Decision{{Seq: 1, Kind: registry.DecisionChanged, By: "guard", Share: registry.Scale, Text: "changed: errors 9 %"}},
+	}
+	var out bytes.Buffer
+	printRollout(&out, r)
+	got := out.String()
+	if !strings.Contains(got, "support in production") || !strings.Contains(got, "  1.0.0 for everybody: changed\n  changed: errors 9 % in the last 80 calls\n") ||
+		!strings.Contains(got, "next           it is compared anew\n") || !strings.Contains(got, "changed   100 %") || strings.Contains(got, "METRIC") || strings.Contains(got, "→") {
+		t.Error(got)
+	}
+}

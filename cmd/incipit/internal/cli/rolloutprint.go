@@ -23,6 +23,10 @@ func plainText(s string) string {
 
 // printStanding says in two lines where a rollout is, and why.
 func printStanding(w io.Writer, r registry.RolloutReport) {
+	if r.Phase == registry.PhaseSteady {
+		fmt.Fprintf(w, "%s  %s for everybody: %s\n  %s\n", bold(plainText(r.Place.String())), plainText(r.Stable), plainText(r.Verdict), plainText(r.Text))
+		return
+	}
 	if !r.Open() {
 		r.Text = end(r).Text
 	}
@@ -65,6 +69,9 @@ func printRollout(w io.Writer, r registry.RolloutReport) {
 		{"steps", stepsOf(r)},
 		{"verdict", r.Verdict + ": " + meaning(r.Verdict)},
 	}
+	if r.Phase == registry.PhaseSteady {
+		rows = [][2]string{{"next", r.Next}}
+	}
 	if r.Open() {
 		rows = append(rows, [2]string{"phase", r.Phase + ": " + doing(r.Phase)}, [2]string{"next", r.Next},
 			[2]string{"at this share", fmt.Sprintf("%s observed, %s of it healthy", r.InStep, r.Healthy)})
@@ -91,6 +98,9 @@ func printRollout(w io.Writer, r registry.RolloutReport) {
 // is none that this program can read.
 func evidenceOf(r registry.RolloutReport) (guard.Report, bool) {
 	var out guard.Report
+	if r.Phase == registry.PhaseSteady {
+		return out, false // its evidence is of another kind, and said in words
+	}
 	err := json.Unmarshal(r.Evidence, &out)
 	return out, err == nil && len(r.Evidence) > 0
 }
@@ -192,8 +202,10 @@ func metricRows(r guard.Report) [][]string {
 		if m.Safe {
 			safe = "yes"
 		}
-		out = append(out, []string{words(m.Metric), valued(m.Metric, m.Mean.Stable, m.Values.Stable), valued(m.Metric, m.Mean.Candidate, m.Values.Candidate), difference(m),
-			fmt.Sprintf("%s of %s", brief(m.Capital), brief(m.Goal)), worse, safe})
+		out = append(out, []string{
+			words(m.Metric), valued(m.Metric, m.Mean.Stable, m.Values.Stable), valued(m.Metric, m.Mean.Candidate, m.Values.Candidate), difference(m),
+			fmt.Sprintf("%s of %s", brief(m.Capital), brief(m.Goal)), worse, safe,
+		})
 	}
 	return out
 }
@@ -203,7 +215,7 @@ func valued(metric string, mean float64, n uint64) string {
 	if n == 0 {
 		return ""
 	}
-	text := ""
+	text := fmt.Sprintf("%.0f", mean)
 	switch metric {
 	case "errors":
 		text = percent(&mean)
@@ -213,8 +225,6 @@ func valued(metric string, mean float64, n uint64) string {
 		text = usd(&mean)
 	case "satisfaction":
 		text = rating(&mean)
-	default:
-		text = fmt.Sprintf("%.0f", mean)
 	}
 	return text + " in " + thousands(int64(n))
 }

@@ -178,6 +178,9 @@ func (f *following) run(ctx context.Context, seen bool) error {
 		switch {
 		case ctx.Err() != nil:
 			return f.left(ctx)
+		case err == nil && r.Phase == registry.PhaseSteady:
+			return registry.WithFix(registry.Errorf(registry.ErrNotFound, "there is no rollout of %s to watch: %s serves everybody", f.at, plainText(r.Stable)),
+				"incipit rollout show %s --env %s tells how it fares", f.at.Prompt, f.at.Environment)
 		case err == nil:
 			seen, away, f.opened = true, time.Time{}, r.Opened
 			if err := f.tell(r, now); err != nil {

@@ -22,7 +22,6 @@ import (
 
 	"github.com/incipit-dev/incipit"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore/storetest"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -285,7 +284,7 @@ func (a *application) measured(back []time.Time) (r rolledBack) {
 		a.Fatal(err)
 	}
 	last := report.Decisions[len(report.Decisions)-1]
-	var evidence guard.Report
+	var evidence struct{ Calls struct{ Candidate int } }
 	if err := json.Unmarshal(last.Evidence, &evidence); err != nil {
 		a.Fatal(err)
 	}
@@ -305,7 +304,7 @@ func (a *application) measured(back []time.Time) (r rolledBack) {
 		r.each = append(r.each, at.Sub(acked))
 	}
 	slices.Sort(r.each)
-	r.decided, r.needed = last.At.Sub(acked), int(evidence.Calls.Candidate)
+	r.decided, r.needed = last.At.Sub(acked), evidence.Calls.Candidate
 	return r
 }
 

@@ -94,25 +94,26 @@ func (g *guarded) again(v *serving, went string) {
 // killedAtRolloutWrites kills the server before a system call that writes, the
 // first one, the second one and so on, while a rollout goes on.
 func killedAtRolloutWrites(f *fault) {
-	calls, times := []string{"pwrite64", "fdatasync"}, []int{40}
-	if f.full != "" {
-		calls, times = []string{"pwrite64", "fdatasync", "fsync"}, nil
-		for n := 1; n <= 160; n += 7 {
-			times = append(times, n)
-		}
+	if f.full == "" {
+		f.killedInRollout("pwrite64", 14, 0, wentWell)
+		f.killedInRollout("fdatasync", 4, 90, wentWrong)
+		return
 	}
-	for i, call := range calls {
-		for j, n := range times {
+	for _, call := range []string{"pwrite64", "fdatasync"} {
+		for n, misses := 1, 0; misses < 3 && n <= 60; n++ {
 			fails, went := int64(0), wentWell
-			if (i+j)%2 == 1 {
+			if n%3 == 0 {
 				fails, went = 90, wentWrong
 			}
-			f.killedInRollout(call, n, fails, went)
+			if misses++; f.killedInRollout(call, n, fails, went) {
+				misses = 0
+			}
 		}
 	}
 }
 
-func (f *fault) killedInRollout(call string, n int, fails int64, went string) {
+// killedInRollout reports whether the server was killed.
+func (f *fault) killedInRollout(call string, n int, fails int64, went string) (hit bool) {
 	f.Helper()
 	f.Runs++
 	v := f.serving(sqliteAtHand(f)).start()
@@ -123,7 +124,7 @@ func (f *fault) killedInRollout(call string, n int, fails int64, went string) {
 		if v.launch("strace", "-f", "-qq", "-o", os.DevNull, "-e", "signal=none", "-e", "trace="+call, "-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, n)) {
 			g.until("the server dies, or the rollout ends", func() bool { return v.hasEnded() || g.hasEnded(v, opened) })
 		}
-		if v.hasEnded() {
+		if hit = v.hasEnded(); hit {
 			f.Hit++
 		}
 		v.killAll()
@@ -138,6 +139,7 @@ func (f *fault) killedInRollout(call string, n int, fails int64, went string) {
 	v.killAll()
 	v.shop.done()
 	os.RemoveAll(v.db.dir) //nolint:errcheck // the test's own directory goes later
+	return hit
 }
 
 // lostLeases kills the replica that moves a rollout, or stops it as a machine
@@ -147,7 +149,7 @@ func lostLeases(f *fault, db *database, hangs bool) {
 	leads := f.serving(db).start()
 	other := leads.beside().start()
 	g := f.guarded(leads)
-	acts := func(v *serving) bool { return strings.Contains(v.said(), "the guard acted") }
+	acts := func(v *serving) int { return strings.Count(v.said(), "the guard acted") }
 	for round := range f.times(2, 16) {
 		f.Runs++
 		fails, went := int64(0), wentWell
@@ -158,8 +160,8 @@ func lostLeases(f *fault, db *database, hangs bool) {
 		g.flowing(func() {
 			opened = g.begin(other, fails, guardedSteps()...)
 			if round == 0 { // which of the two has the lease, its first step tells
-				g.until("the guard acts", func() bool { return acts(leads) || acts(other) })
-				if acts(other) {
+				g.until("the guard acts", func() bool { return acts(leads)+acts(other) > 0 })
+				if acts(other) > 0 {
 					leads, other = other, leads
 				}
 			}
@@ -170,12 +172,15 @@ func lostLeases(f *fault, db *database, hangs bool) {
 			} else {
 				leads.kill()
 			}
-			f.Hit++
-			if hangs && round%4 < 2 { // longer than the lease, and back in the middle of the rollout or after it
-				time.Sleep(10 * time.Second)
+			before := acts(other)
+			if hangs && went == wentWell { // back in the middle of what the other one does; else after it
+				g.until("the other one takes over", func() bool { return acts(other) > before || g.hasEnded(other, opened) })
 				leads.signal(syscall.SIGCONT)
 			}
 			g.until("the rollout ends", func() bool { return g.hasEnded(other, opened) })
+			if acts(other) > before {
+				f.Hit++
+			}
 		})
 		if hangs {
 			leads.signal(syscall.SIGCONT)

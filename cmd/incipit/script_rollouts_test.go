@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strconv"
-
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"

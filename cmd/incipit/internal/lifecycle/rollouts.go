@@ -208,6 +208,9 @@ func (t *tracked) next() string {
 	case rollout.Paused:
 		return "nothing moves until: incipit rollout resume" + at
 	case rollout.Asking:
+		if s.Question == rollout.IsBlocked {
+			return "what it should do was refused: incipit rollout show" + at + " says why. It goes on by itself when that is mended"
+		}
 		if s.Question == rollout.AtLimit || s.Question == rollout.IsWorse {
 			return "say what comes next: incipit rollout resume (watch on), promote or abort" + at
 		}

@@ -120,11 +120,13 @@ func (e refusedError) Unwrap() error { return e.error }
 // is tried again at each tick.
 func (w *watch) stuck(ctx context.Context, t *tracked, next rollout.State, c rollout.Command, why error) error {
 	text := shortened("cannot " + string(c.Action) + ": " + prompt.Visible(why.Error()))
-	if t.calls, t.state = 0, next; t.stuck == text {
+	asked := t.state.Question == rollout.IsBlocked && (t.stuck == "" || t.stuck == text) // by whoever followed it before, too
+	next.Phase, next.Question = rollout.Asking, rollout.IsBlocked
+	t.calls, t.state, t.stuck = 0, next, text
+	if asked {
 		return nil
 	}
 	w.config.Log.Error("the guard cannot do what it should", "action", c.Action, "prompt", t.row.Prompt, "environment", t.row.Environment, "error", why)
-	t.stuck = text
 	return w.save(ctx, t, next, []registry.Decision{t.decision(next, registry.DecisionAsk, registry.GuardName, text)}, registry.Event{})
 }
 

@@ -41,6 +41,11 @@ func splitOf(t registry.Track, opened int) split {
 	return s
 }
 
+// settling is how long after a rollout has begun a call that does not name it may
+// be of a time before it: its application had not heard of it, or has another
+// clock.
+const settling = 30 * time.Second
+
 // of is the candidate's share when a call was assigned, and false if the call
 // is not one of the rollout.
 //
@@ -60,8 +65,12 @@ func (s *split) of(c *calllog.Seen) (share float64, ok bool) {
 		return float64(part) / registry.Scale, c.Rollout != "" || part > 0
 	}
 	found := false
-	for _, from := range s.shares {
-		if !c.StartedAt.Before(from.at) {
+	for i, from := range s.shares {
+		settled := from.at
+		if i == 0 {
+			settled = settled.Add(settling)
+		}
+		if !c.StartedAt.Before(settled) {
 			share, found = float64(from.share)/registry.Scale, true
 		}
 	}

@@ -37,6 +37,9 @@ func PlanOf(r registry.Rollout, rules registry.GuardRules) Plan {
 	if r.Bucketing == registry.MD5Bucketing {
 		last -= last % (registry.Scale / 100) // it knows whole percents alone
 	}
+	if last == registry.Scale { // there is nobody to compare with
+		p.HoldFor = 0
+	}
 	if !p.Switch {
 		for _, s := range r.Steps {
 			if s < last {

@@ -38,6 +38,7 @@ const (
 	MayMove   Question = "advance" // it is safe; may it go on?
 	MaySwitch Question = "switch"  // it is loaded and ready; may everybody move?
 	IsWorse   Question = "regress" // it is worse, and the rules leave what to do to people
+	IsBlocked Question = "blocked" // what must be done was refused, and is tried again
 )
 
 // A State is where a rollout stands. The zero State is none: see Begin.

@@ -51,10 +51,16 @@ func (e *env) forecastOf(ctx context.Context, svc backend, p *registry.Plan) (f 
 	if err != nil || rules.Policy != registry.GuardEvidence {
 		return nil, "", err
 	}
-	q := registry.StatsQuery{Prompt: p.Prompt, Environment: p.Environment}
+	q := registry.StatsQuery{Prompt: p.Prompt, Environment: p.Environment, By: "hour"}
 	all, err := fetchStats(ctx, e, e.far, q, forecastPast)
 	stable := all
-	if q.Version = p.From; err == nil {
+	for _, g := range all.Groups { // the oldest first: what has just begun had no traffic before
+		if g.Hour != nil && g.TotalCalls > 0 {
+			all.From = later(all.From, *g.Hour)
+			break
+		}
+	}
+	if q.By, q.Version = "", p.From; err == nil {
 		stable, err = fetchStats(ctx, e, e.far, q, forecastPast)
 	}
 	if err != nil { // a plan does not fail by what it could say besides
@@ -72,6 +78,13 @@ func (e *env) forecastOf(ctx context.Context, svc backend, p *registry.Plan) (f 
 	}
 	t := trafficOf(all, stable.Figures)
 	return forecastWith(policy, t, rollout.PlanOf(*ro, rules), all), "", nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // measured are the metrics that figures have values of: the guard watches the

@@ -145,6 +145,9 @@ func (r Rollout) Contenders() []Arm { return r.Arms[:len(r.Arms)-1] }
 // Stable is the arm of the release that ran when the rollout began.
 func (r Rollout) Stable() Arm { return r.Arms[len(r.Arms)-1] }
 
+// Beside is the share of all arms beside the stable one.
+func (r Rollout) Beside() Share { return Scale - r.Stable().Share() }
+
 // Arm is the arm of that name, and false if there is none.
 func (r Rollout) Arm(name string) (Arm, bool) {
 	i := slices.IndexFunc(r.Arms, func(a Arm) bool { return a.Name == name })

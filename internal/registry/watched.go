@@ -113,6 +113,12 @@ type HoldRequest struct {
 	Reason string `json:"reason,omitempty"`
 }
 
+// Continues reports whether a record changes the rollout that was open before it,
+// and leaves it open: by other shares, or by taking an arm out of an experiment.
+func (d Deployment) Continues() bool {
+	return d.Rollout != nil && (d.Action == Shift || d.Action == Rollback)
+}
+
 // Began is the deployment by which the open rollout began, and false if none is
 // open.
 func (t Track) Began() (Deployment, bool) {
@@ -121,7 +127,7 @@ func (t Track) Began() (Deployment, bool) {
 		return Deployment{}, false
 	}
 	i := len(t) - 1
-	for i > 0 && t[i].Action == Shift {
+	for i > 0 && t[i].Continues() {
 		i--
 	}
 	return t[i], true

@@ -254,6 +254,16 @@ func (c *Contest) Winner() string {
 	return ""
 }
 
+// Standing is how an arm stands; one that is not there cannot be measured.
+func (c *Contest) Standing(arm string) registry.ArmStanding {
+	for i := range c.arms {
+		if a := &c.arms[i]; a.name == arm {
+			return a.standing()
+		}
+	}
+	return registry.ArmUnmeasured
+}
+
 // Worse are the arms that are worse than the stable release, in their order.
 func (c *Contest) Worse() []string {
 	var out []string

@@ -50,6 +50,12 @@ func (s *Shared) evidenceText(ctx context.Context, b *strings.Builder, at regist
 		return err
 	}
 	for _, one := range log {
+		if began.Rollout.Strategy == registry.Experiment {
+			if one.Deployment == d.Seq {
+				contestText(b, one)
+			}
+			continue
+		}
 		var r guard.Report
 		if one.Deployment != d.Seq || json.Unmarshal(one.Evidence, &r) != nil {
 			continue
@@ -67,4 +73,15 @@ func (s *Shared) evidenceText(ctx context.Context, b *strings.Builder, at regist
 		}
 	}
 	return nil
+}
+
+// contestText writes how the arms of an experiment stood at a decision.
+func contestText(b *strings.Builder, d registry.Decision) {
+	var r registry.ContestReport
+	if json.Unmarshal(d.Evidence, &r) != nil {
+		return
+	}
+	for _, a := range r.Arms {
+		fmt.Fprintf(b, "Arm: %s, %s, p = %.3g for worse and %.3g for better, %d calls, %d of the stable release, up to call %d\n", a.Name, a.Standing, a.PWorse, a.PBetter, a.Calls, a.StableCalls, d.Cursor)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -38,6 +39,10 @@ func (s *Shared) ReplayRollout(ctx context.Context, at registry.Place, opened in
 	began, ok := opening(st.Track, row.Opened)
 	if !ok {
 		return registry.RolloutReplay{}, registry.Errorf(registry.ErrUnavailable, "the rollout of %s began with deployment %d, which is not there", at, row.Opened)
+	}
+	if began.Rollout.Strategy == registry.Experiment {
+		return registry.RolloutReplay{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the rollout of %s that began with deployment %d is an experiment, which is not judged again", at, row.Opened),
+			"incipit rollout show %s --env %s --rollout %d shows each decision with its evidence", at.Prompt, at.Environment, row.Opened)
 	}
 	t := &tracked{row: row, opened: began, split: splitOf(st.Track, row.Opened)}
 	if t.detector, err = s.fresh(ctx, row, began, rules); err != nil {

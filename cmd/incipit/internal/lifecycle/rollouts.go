@@ -121,10 +121,14 @@ func (s *Shared) standingOf(ctx context.Context, row registry.Watched) (registry
 	if t.opened, ok = opening(st.Track, row.Opened); !ok {
 		return r, registry.Errorf(registry.ErrUnavailable, "the rollout of %s began with deployment %d, which is not there", row.Place, row.Opened)
 	}
-	t.plan = rollout.PlanOf(*t.opened.Rollout, row.Rules)
-	r.Strategy, r.Stable, r.Candidate = t.opened.Rollout.Strategy, t.opened.Version.String(), t.opened.Rollout.Candidate().Version.String()
+	t.plan, t.deals = rollout.PlanOf(*t.opened.Rollout, row.Rules), dealsOf(st.Track, row.Opened)
+	r.Strategy, r.Stable = t.opened.Rollout.Strategy, t.opened.Version.String()
 	r.Share, r.Steps, r.Phase, r.Verdict = t.state.Share, t.plan.Steps, string(t.state.Phase), string(t.state.Verdict)
 	r.InStep, r.Healthy = registry.Duration(t.state.InStep.Round(time.Second)), registry.Duration(t.state.Healthy.Round(time.Second))
+	if t.experiment() {
+		return r, t.reportTrial(&r)
+	}
+	r.Candidate = t.opened.Rollout.Candidate().Version.String()
 	if len(row.Detector) > 0 {
 		t.detector, err = guard.Restore(row.Detector)
 	} else {

@@ -16,7 +16,7 @@ import (
 // took its place.
 func ending(t registry.Track, opened int) (registry.Deployment, bool) {
 	for _, d := range t {
-		if d.Seq > opened && d.Action != registry.Shift {
+		if d.Seq > opened && !d.Continues() {
 			return d, d.Rollout == nil && d.Action != registry.Retire
 		}
 	}

@@ -22,8 +22,9 @@ type traffic struct {
 	t     *testing.T
 	r     *rand.Rand
 	watch *watch
-	n     int     // requests so far
-	fails float64 // how often the candidate does; the stable release fails one call in a hundred
+	n     int                // requests so far
+	fails float64            // how often the candidate does; the stable release fails one call in a hundred
+	rates map[string]float64 // how often the arms of an experiment do
 }
 
 // inDev is where the rollouts of the tests are.
@@ -75,6 +76,9 @@ func (w *traffic) calls(n int) {
 			rate := .01
 			if arm.Name == registry.CandidateArm {
 				rate = w.fails
+			}
+			if w.rates != nil {
+				rate = w.rates[arm.Name]
 			}
 			if w.r.Float64() < rate {
 				c.Outcome, c.ErrorClass = registry.Failed, registry.PromptError

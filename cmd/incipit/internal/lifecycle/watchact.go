@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/rollout"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -17,17 +18,16 @@ func (w *watch) advance(ctx context.Context, t *tracked) error {
 		return err
 	}
 	now := w.config.Now()
-	_, frozen := t.environment.Frozen(now)
-	e := rollout.Tick{
-		Elapsed: min(max(now.Sub(t.last), 0), longestTick), Calls: t.calls,
-		Verdict: verdicts(t.detector.Verdict().Kind), Frozen: frozen, Ready: t.state.Share > 0 || w.servable(ctx, t),
-	}
-	next, commands := rollout.Next(t.plan, t.state, e)
+	next, commands := rollout.Next(t.plan, t.state, w.seen(ctx, t, now))
 	t.last = now
 	var said []registry.Decision
 	for _, c := range commands {
 		if c.Action != "" {
-			return w.carryOut(ctx, t, next, c, said)
+			err := w.carryOut(ctx, t, next, c, said)
+			if err != nil || c.Arm == "" || t.stuck != "" {
+				return err
+			}
+			return w.advance(ctx, t) // another arm may be worse by the same call
 		}
 		said = append(said, t.decision(next, kindOf(c.Tell), registry.GuardName, t.words(next, c)))
 	}
@@ -39,6 +39,19 @@ func (w *watch) advance(ctx context.Context, t *tracked) error {
 		return nil
 	}
 	return w.save(ctx, t, next, said, registry.Event{})
+}
+
+// seen is what a rollout's evidence is now.
+func (w *watch) seen(ctx context.Context, t *tracked, now time.Time) rollout.Event {
+	elapsed := min(max(now.Sub(t.last), 0), longestTick)
+	if t.contest != nil {
+		return t.compared(elapsed)
+	}
+	_, frozen := t.environment.Frozen(now)
+	return rollout.Tick{
+		Elapsed: elapsed, Calls: t.calls,
+		Verdict: verdicts(t.detector.Verdict().Kind), Frozen: frozen, Ready: t.state.Share > 0 || w.servable(ctx, t),
+	}
 }
 
 // save keeps a state of a rollout where nothing is deployed by it.
@@ -70,11 +83,12 @@ func (w *watch) servable(ctx context.Context, t *tracked) bool {
 func (w *watch) carryOut(ctx context.Context, t *tracked, next rollout.State, c rollout.Command, said []registry.Decision) error {
 	text := shortened(t.words(next, c))
 	req := registry.Request{
-		Action: c.Action, Prompt: t.row.Prompt, Environment: t.row.Environment, Share: c.Share, Reason: text,
+		Action: c.Action, Prompt: t.row.Prompt, Environment: t.row.Environment, Share: c.Share, Arm: c.Arm, Reason: text,
 		Confirm: t.row.Environment, // the rules of the environment are what says yes
 	}
 	var row registry.Watched
 	var after rollout.State
+	var done registry.Deployment
 	_, err := w.store.Change(asGuard(ctx), req.Prompt, req.Environment, registry.Once{}, func(st registry.State) (registry.Change, error) {
 		if st.Track.Seq() != t.state.Seq {
 			return registry.Change{}, registry.Errorf(registry.ErrConflict, "something else was done in %s", t.row.Place)
@@ -86,12 +100,13 @@ func (w *watch) carryOut(ctx context.Context, t *tracked, next rollout.State, c 
 		if change.Deployment == nil {
 			return change, registry.Errorf(registry.ErrConflict, "there is nothing to %s in %s", c.Action, t.row.Place)
 		}
-		after, _ = rollout.Next(t.plan, next, rollout.Moved{Deployment: *change.Deployment})
+		done = *change.Deployment
+		after, _ = rollout.Next(t.plan, next, rollout.Moved{Deployment: done})
 		if row, err = t.kept(after); err != nil {
 			return change, err
 		}
 		d := t.decision(after, kindOf(c.Tell), registry.GuardName, text)
-		d.Deployment = change.Deployment.Seq
+		d.Deployment = done.Seq
 		change.Watched, change.Decisions = &row, slices.Concat(said, []registry.Decision{d})
 		return change, nil
 	})
@@ -100,6 +115,7 @@ func (w *watch) carryOut(ctx context.Context, t *tracked, next rollout.State, c 
 		t.keep(row, after, w.config.Now())
 		t.calls, t.stuck = 0, ""
 		t.split.shares = append(t.split.shares, sharedFrom{w.config.Now(), after.Share})
+		t.deals.add(done, w.config.Now())
 		w.config.Log.Info("the guard acted", "action", c.Action, "prompt", req.Prompt, "environment", req.Environment, "share", after.Share, "why", text)
 		return nil
 	case ctx.Err() != nil, errors.Is(err, registry.ErrUnavailable):
@@ -157,7 +173,7 @@ func (w *watch) learn(ctx context.Context, t *tracked, track registry.Track) err
 	if len(said) == 0 {
 		return nil
 	}
-	t.split = splitOf(track, t.row.Opened)
+	t.split, t.deals = splitOf(track, t.row.Opened), dealsOf(track, t.row.Opened)
 	return w.save(ctx, t, next, said, registry.Event{})
 }
 

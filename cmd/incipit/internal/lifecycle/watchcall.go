@@ -26,7 +26,7 @@ type sharedFrom struct {
 func splitOf(t registry.Track, opened int) split {
 	var s split
 	for _, d := range t {
-		if d.Seq < opened || d.Rollout == nil || d.Seq > opened && d.Action != registry.Shift {
+		if d.Seq < opened || d.Rollout == nil || d.Seq > opened && !d.Continues() {
 			if d.Seq > opened {
 				break
 			}
@@ -36,14 +36,14 @@ func splitOf(t registry.Track, opened int) split {
 		for _, a := range d.Rollout.Arms {
 			s.versions[a.Name] = a.Version.String()
 		}
-		s.shares = append(s.shares, sharedFrom{d.At, d.Rollout.Candidate().Share()})
+		s.shares = append(s.shares, sharedFrom{d.At, d.Rollout.Beside()})
 	}
 	return s
 }
 
-// settling is how long after a rollout has begun a call that does not name it may
-// be of a time before it: its application had not heard of it, or has another
-// clock.
+// settling is how long it takes until applications have heard of new shares,
+// whatever their clocks say: what a call does not say itself is not told from its
+// time before that.
 const settling = 30 * time.Second
 
 // of is the candidate's share when a call was assigned, and false if the call

@@ -20,7 +20,9 @@ type tracked struct {
 	environment registry.Environment
 	split       split
 	state       rollout.State
-	detector    *guard.Detector // nil until it is needed
+	detector    *guard.Detector // nil until it is needed, and in an experiment
+	contest     *guard.Contest  // of an experiment; nil until it is needed
+	deals       deals           // of an experiment
 
 	last  time.Time // of the last tick
 	saved time.Time // when it was kept last
@@ -45,6 +47,9 @@ const (
 // take takes in a call or a rating, and reports whether the verdict is another
 // one by it.
 func (t *tracked) take(c *calllog.Seen) (decided bool, err error) {
+	if t.contest != nil {
+		return t.takeTurn(c)
+	}
 	share, ok := t.split.of(c)
 	if !ok {
 		return false, nil
@@ -62,8 +67,11 @@ func (t *tracked) take(c *calllog.Seen) (decided bool, err error) {
 // wake gets the detector ready: as it was kept, or with what was seen of the
 // stable release before the rollout.
 func (s *Shared) wake(ctx context.Context, t *tracked) (err error) {
-	if t.detector != nil {
+	if t.detector != nil || t.contest != nil {
 		return nil
+	}
+	if t.experiment() {
+		return s.wakeContest(ctx, t)
 	}
 	if len(t.row.Detector) > 0 {
 		t.detector, err = guard.Restore(t.row.Detector)
@@ -76,15 +84,27 @@ func (s *Shared) wake(ctx context.Context, t *tracked) (err error) {
 
 // fresh is a detector before the first call of a rollout.
 func (s *Shared) fresh(ctx context.Context, row registry.Watched, opened registry.Deployment, rules registry.GuardRules) (*guard.Detector, error) {
-	policy, err := PolicyOf(rules)
+	policy, past, err := s.before(ctx, row, opened, rules)
 	if err != nil {
 		return nil, err
 	}
-	var past []calllog.Seen
+	d, err := guard.New(policy)
+	if err != nil {
+		return nil, err
+	}
+	return d, remember(past, d.History)
+}
+
+// before is what the stable release's calls were before a rollout, and the policy
+// for what they measure.
+func (s *Shared) before(ctx context.Context, row registry.Watched, opened registry.Deployment, rules registry.GuardRules) (policy guard.Policy, past []calllog.Seen, err error) {
+	if policy, err = PolicyOf(rules); err != nil {
+		return policy, nil, err
+	}
 	if row.Begun > 0 { // else there was no call yet
 		past, err = s.config.Calls.Before(ctx, row.Prompt, row.Environment, opened.Version.String(), row.Since.Add(-history), row.Begun, historyCalls)
 		if err != nil {
-			return nil, err
+			return policy, nil, err
 		}
 	}
 	if policy.Metrics == 0 {
@@ -94,20 +114,21 @@ func (s *Shared) fresh(ctx context.Context, row registry.Watched, opened registr
 			policy.Optional = guard.All()
 		}
 	}
-	d, err := guard.New(policy)
-	if err != nil {
-		return nil, err
-	}
+	return policy, past, nil
+}
+
+// remember gives past calls to whom they are history for.
+func remember(past []calllog.Seen, history func(guard.Observation) error) error {
 	for i := range past {
 		o := observation(&past[i], 0)
 		o.Candidate = false // whatever it was then: it is the stable release's
 		if o.Check() == nil {
-			if err := d.History(o); err != nil {
-				return nil, err
+			if err := history(o); err != nil {
+				return err
 			}
 		}
 	}
-	return d, nil
+	return nil
 }
 
 // kept is the row as it is to be kept in a state.
@@ -117,7 +138,12 @@ func (t *tracked) kept(s rollout.State) (registry.Watched, error) {
 	if err != nil {
 		return row, err
 	}
-	row.State, row.Detector, row.Ended, row.At = raw, t.detector.State(), s.Phase == rollout.Ended, time.Time{}
+	row.State, row.Ended, row.At = raw, s.Phase == rollout.Ended, time.Time{}
+	if t.contest != nil {
+		row.Detector = t.contest.State()
+	} else {
+		row.Detector = t.detector.State()
+	}
 	return row, nil
 }
 
@@ -127,8 +153,16 @@ func (t *tracked) keep(row registry.Watched, s rollout.State, now time.Time) {
 	t.row, t.state, t.saved, t.dirty = row, s, now, false
 }
 
-// evidence is the guard's report, to be kept with a decision.
+// evidence is the guard's report, to be kept with a decision. Of an experiment
+// there is only what is kept.
 func (t *tracked) evidence() (guard.Report, json.RawMessage) {
+	if t.contest != nil {
+		raw, err := json.Marshal(t.contest.Report())
+		if err != nil {
+			return guard.Report{}, nil // as below
+		}
+		return guard.Report{}, raw
+	}
 	r := t.detector.Report()
 	raw, err := json.Marshal(r)
 	if err != nil {

@@ -109,7 +109,7 @@ func (w *watch) environment(ctx context.Context, env string) error {
 
 // guarded reports whether the guard follows what a record left running.
 func guarded(d registry.Deployment) bool {
-	return d.Rollout != nil && !d.Rollout.Manual && (d.Rollout.Strategy == registry.Canary || d.Rollout.Strategy == registry.BlueGreen)
+	return d.Rollout != nil && !d.Rollout.Manual
 }
 
 // place learns what was done at a place, and begins to follow a rollout that is
@@ -196,7 +196,7 @@ func (w *watch) track(ctx context.Context, row registry.Watched) (*tracked, erro
 	if err != nil {
 		return nil, err
 	}
-	t.environment, t.split = st.Environment, splitOf(st.Track, row.Opened)
+	t.environment, t.split, t.deals = st.Environment, splitOf(st.Track, row.Opened), dealsOf(st.Track, row.Opened)
 	d, ok := opening(st.Track, row.Opened)
 	if !ok {
 		return nil, registry.Errorf(registry.ErrUnavailable, "the rollout of %s began with deployment %d, which is not there", row.Place, row.Opened)

@@ -13,6 +13,9 @@ import (
 
 // begunText says how a rollout will go.
 func begunText(r registry.Rollout, rules registry.GuardRules, p rollout.Plan) string {
+	if r.Strategy == registry.Experiment {
+		return begunTrialText(r, p)
+	}
 	steps := make([]string, len(p.Steps))
 	for i, s := range p.Steps {
 		steps[i] = s.Number()
@@ -30,7 +33,10 @@ func doneText(d registry.Deployment) string {
 		registry.Promote: "promoted", registry.Rollback: "rolled back", registry.Retire: "retired", registry.Deploy: "replaced by another deployment",
 	}[d.Action]
 	if d.Action == registry.Shift && d.Rollout != nil {
-		text = "moved to " + d.Rollout.Candidate().Share().String()
+		text = "moved to " + sharesOf(*d.Rollout)
+	}
+	if d.Action == registry.Rollback && d.Rollout != nil {
+		text = d.From + " was taken out"
 	}
 	if d.Reason != "" {
 		text += ": " + d.Reason
@@ -40,6 +46,9 @@ func doneText(d registry.Deployment) string {
 
 // words say why something is done now, or is not.
 func (t *tracked) words(s rollout.State, c rollout.Command) string {
+	if t.contest != nil {
+		return t.trialWords(s, c)
+	}
 	r := t.detector.Report()
 	switch c.Tell {
 	case rollout.TellAdvanced:

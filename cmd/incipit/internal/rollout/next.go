@@ -6,7 +6,7 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// An Event is something that happened: a Tick, a Moved or a Held.
+// An Event is something that happened: a Tick, a Compared, a Moved or a Held.
 type Event interface{ event() }
 
 // A Tick is a look at the evidence.
@@ -24,14 +24,16 @@ type Moved struct{ Deployment registry.Deployment }
 // A Held is a person who pauses the rollout, or lets it go on.
 type Held struct{ Resume bool }
 
-func (Tick) event()  {}
-func (Moved) event() {}
-func (Held) event()  {}
+func (Tick) event()     {}
+func (Compared) event() {}
+func (Moved) event()    {}
+func (Held) event()     {}
 
 // A Command is something that must be done.
 type Command struct {
 	Action registry.Action // shift, promote or rollback; "" is to tell alone
 	Share  registry.Share  // of a shift
+	Arm    string          // of an experiment, that it is about
 	Tell   Tell            // what became different, for the log and for people
 }
 
@@ -55,6 +57,8 @@ func Next(p Plan, s State, e Event) (State, []Command) {
 	switch e := e.(type) {
 	case Tick:
 		return tick(p, s, e)
+	case Compared:
+		return compared(p, s, e)
 	case Moved:
 		return moved(s, e.Deployment), nil
 	case Held:
@@ -70,16 +74,16 @@ func moved(s State, d registry.Deployment) State {
 		return s
 	}
 	s.Seq = d.Seq
-	if d.Action != registry.Shift || d.Rollout == nil {
+	if !d.Continues() {
 		s.Phase, s.Question, s.Granted = Ended, "", false
 		if d.Action != registry.Deploy {
 			s.End = d.Action
 		}
 		return s
 	}
-	s.Share = d.Rollout.Candidate().Share()
+	s.Share = d.Rollout.Beside()
 	s.InStep, s.Healthy, s.Granted = 0, 0, false
-	if s.Phase == Asking {
+	if s.Phase == Asking && d.Action == registry.Shift {
 		s.Phase, s.Question = Watching, ""
 	}
 	return s

@@ -27,6 +27,7 @@ const (
 	Healthy      Verdict = "healthy"
 	Regressed    Verdict = "regressed"
 	Untrusted    Verdict = "data not trusted"
+	Better       Verdict = "better" // an arm of an experiment is
 )
 
 // A Question is why a person is asked.
@@ -39,6 +40,7 @@ const (
 	MaySwitch Question = "switch"  // it is loaded and ready; may everybody move?
 	IsWorse   Question = "regress" // it is worse, and the rules leave what to do to people
 	IsBlocked Question = "blocked" // what must be done was refused, and is tried again
+	IsBetter  Question = "better"  // an arm of an experiment is; what becomes of it?
 )
 
 // A State is where a rollout stands. The zero State is none: see Begin.
@@ -46,7 +48,7 @@ type State struct {
 	Phase    Phase          `json:"phase"`
 	Question Question       `json:"question,omitempty"` // while it asks
 	Granted  bool           `json:"granted,omitempty"`  // a person said yes to one move
-	Share    registry.Share `json:"share"`              // the candidate's
+	Share    registry.Share `json:"share"`              // the candidate's, or that of all arms beside the stable one
 	Seq      int            `json:"seq"`                // of the last deployment that is in it
 	Verdict  Verdict        `json:"verdict"`
 	Silent   bool           `json:"silent,omitempty"` // no calls come, though they should
@@ -59,6 +61,11 @@ type State struct {
 	Quiet   time.Duration `json:"quiet"`
 	Calls   int64         `json:"calls"` // of the rollout so far
 
+	// Of an experiment: the arm that people were asked about since it is better,
+	// and those, each with a blank behind it, that they were since they are worse.
+	Winner string `json:"winner,omitempty"`
+	Losers string `json:"losers,omitempty"`
+
 	End registry.Action `json:"end,omitempty"` // how it ended; "" also if another deployment took its place
 }
 
@@ -66,7 +73,7 @@ type State struct {
 func Begin(d registry.Deployment) State {
 	s := State{Phase: Watching, Seq: d.Seq, Verdict: Unmeasured}
 	if d.Rollout != nil {
-		s.Share = d.Rollout.Candidate().Share()
+		s.Share = d.Rollout.Beside()
 	}
 	return s
 }

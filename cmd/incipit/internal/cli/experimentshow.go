@@ -93,6 +93,9 @@ func runExperimentShow(ctx context.Context, e *env, at registry.Place) error {
 		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "no experiment of %s is open in %s", at.Prompt, at.Environment),
 			"incipit experiment list shows those that are; incipit history %s --env %s shows what was", at.Prompt, at.Environment)
 	}
+	if t.Contest, err = contestOf(ctx, svc, at); err != nil {
+		return err
+	}
 	return e.emit(t, func(w io.Writer) { printTrial(w, t) })
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -46,5 +47,30 @@ func TestAnExperimentIsShownWithItsStandings(t *testing.T) {
 	printTrial(&out, trial)
 	if !strings.HasSuffix(out.String(), "\nb is better on errors\n") {
 		t.Error(out.String())
+	}
+}
+
+func TestARolloutThatIsAnExperimentIsShownByItsArms(t *testing.T) {
+	raw, err := json.Marshal(registry.ContestReport{Primary: "errors", Alpha: .01, Arms: []registry.ContestArm{
+		{Name: "b", Standing: registry.ArmWorse, Calls: 97, PBetter: 1, PWorse: .00031, Worse: []string{"errors"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := registry.RolloutReport{
+		Place: registry.Place{Prompt: "customer-support", Environment: "production"}, Opened: 2, Strategy: registry.Experiment, Stable: "1.0.0",
+		Share: 33_000, Phase: "watching", Verdict: "regressed", Text: "b is worse", Evidence: raw,
+	}
+	var out strings.Builder
+	printRollout(&out, r)
+	for _, want := range []string{"experiment, 1.0.0 beside its arms at 33 %: watching, regressed", "b    97     worse     1               0.00031        errors", "alpha 0.01 for all arms together"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s\nhas no %q", out.String(), want)
+		}
+	}
+	for _, not := range []string{"steps", "promoted", "policy", "CANDIDATE"} {
+		if strings.Contains(out.String(), not) {
+			t.Errorf("%s\nhas %q", out.String(), not)
+		}
 	}
 }

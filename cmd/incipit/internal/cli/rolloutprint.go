@@ -30,7 +30,7 @@ func printStanding(w io.Writer, r registry.RolloutReport) {
 	if !r.Open() {
 		r.Text = end(r).Text
 	}
-	fmt.Fprintf(w, "%s  %s, %s → %s at %s: %s\n", bold(plainText(r.Place.String())), r.Strategy, plainText(r.Stable), plainText(r.Candidate), r.Share, stance(r))
+	fmt.Fprintf(w, "%s  %s, %s at %s: %s\n", bold(plainText(r.Place.String())), r.Strategy, sides(r), r.Share, stance(r))
 	fmt.Fprintf(w, "  %s\n", plainText(r.Text))
 }
 
@@ -65,16 +65,19 @@ func end(r registry.RolloutReport) registry.Decision {
 func printRollout(w io.Writer, r registry.RolloutReport) {
 	printStanding(w, r)
 	fmt.Fprintln(w)
-	rows := [][2]string{
-		{"steps", stepsOf(r)},
-		{"verdict", r.Verdict + ": " + meaning(r.Verdict)},
+	contest, many := contestIn(r)
+	var rows [][2]string
+	if r.Strategy != registry.Experiment {
+		rows = append(rows, [2]string{"steps", stepsOf(r)}, [2]string{"verdict", r.Verdict + ": " + meaning(r.Verdict)})
 	}
 	if r.Phase == registry.PhaseSteady {
 		rows = [][2]string{{"next", r.Next}}
 	}
 	if r.Open() {
-		rows = append(rows, [2]string{"phase", r.Phase + ": " + doing(r.Phase)}, [2]string{"next", r.Next},
-			[2]string{"at this share", fmt.Sprintf("%s observed, %s of it healthy", r.InStep, r.Healthy)})
+		rows = append(rows, [2]string{"phase", r.Phase + ": " + doing(r.Phase)}, [2]string{"next", r.Next})
+		if r.Strategy != registry.Experiment {
+			rows = append(rows, [2]string{"at this share", fmt.Sprintf("%s observed, %s of it healthy", r.InStep, r.Healthy)})
+		}
 	}
 	rows = append(rows, [2]string{"began", fmt.Sprintf("%s, by deployment %d", day(r.Since), r.Opened)})
 	report, known := evidenceOf(r)
@@ -83,6 +86,10 @@ func printRollout(w io.Writer, r registry.RolloutReport) {
 	}
 	for _, row := range rows {
 		fmt.Fprintf(w, "  %-14s %s\n", row[0], plainText(row[1]))
+	}
+	if many {
+		fmt.Fprintln(w)
+		printContest(w, contest)
 	}
 	if known && len(report.Metrics) > 0 {
 		fmt.Fprintln(w)
@@ -98,8 +105,8 @@ func printRollout(w io.Writer, r registry.RolloutReport) {
 // is none that this program can read.
 func evidenceOf(r registry.RolloutReport) (guard.Report, bool) {
 	var out guard.Report
-	if r.Phase == registry.PhaseSteady {
-		return out, false // its evidence is of another kind, and said in words
+	if r.Phase == registry.PhaseSteady || r.Strategy == registry.Experiment {
+		return out, false // its evidence is of another kind
 	}
 	err := json.Unmarshal(r.Evidence, &out)
 	return out, err == nil && len(r.Evidence) > 0
@@ -111,6 +118,9 @@ func stepsOf(r registry.RolloutReport) string {
 	if !slices.Contains(way, r.Share) {
 		way = append(way, r.Share)
 		slices.Sort(way)
+	}
+	if r.Strategy == registry.Experiment {
+		return "" // it goes nowhere by itself
 	}
 	var parts []string
 	for _, s := range way {

@@ -238,12 +238,16 @@ func (f *following) ended(r registry.RolloutReport) error {
 			return nil
 		}
 		return f.env.emit(r, func(w io.Writer) {
+			if r.Strategy == registry.Experiment {
+				fmt.Fprintf(w, "the experiment of %s has ended: %s\n", f.at, plainText(d.Text))
+				return
+			}
 			fmt.Fprintf(w, "%s@%s is promoted in %s\n", f.at.Prompt, plainText(r.Candidate), f.at.Environment)
 		})
 	case registry.DecisionRollback:
-		return registry.WithFix(registry.Errorf(registry.ErrGate, "%s of %s, by %s: %s", plainText(r.Candidate), f.at, plainText(nameOf(d.By)), plainText(d.Text)), "%s shows what it rests on", look)
+		return registry.WithFix(registry.Errorf(registry.ErrGate, "%s of %s, by %s: %s", plainText(candidateOf(r)), f.at, plainText(nameOf(d.By)), plainText(d.Text)), "%s shows what it rests on", look)
 	}
-	return registry.WithFix(registry.Errorf(registry.ErrConflict, "another deployment took the place of %s of %s", plainText(r.Candidate), f.at), "%s", look)
+	return registry.WithFix(registry.Errorf(registry.ErrConflict, "another deployment took the place of %s of %s", plainText(candidateOf(r)), f.at), "%s", look)
 }
 
 // question is what a person was asked last.

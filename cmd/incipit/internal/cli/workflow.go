@@ -29,7 +29,7 @@ func workflowCommand(w io.Writer, r registry.RolloutReport, d registry.Decision)
 	if command == "" {
 		return
 	}
-	title := fmt.Sprintf("%s of %s at %s: %s", r.Candidate, r.Place, d.Share, d.Kind)
+	title := fmt.Sprintf("%s of %s at %s: %s", candidateOf(r), r.Place, d.Share, d.Kind)
 	fmt.Fprintf(w, "::%s title=%s::%s\n", command, workflowProperty(title), workflowData(d.Text))
 }
 

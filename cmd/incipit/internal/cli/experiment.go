@@ -49,7 +49,7 @@ func experimentStartCommand(e *env) *cobra.Command {
 		ValidArgsFunction: completeIDs(e),
 		RunE: withID(func(ctx context.Context, id prompt.ID) (err error) {
 			start := c.request(registry.Deploy, id)
-			start.Strategy, start.Primary, start.Supersede, start.Quarantined = registry.Experiment, req.Primary, req.Supersede, req.Quarantined
+			start.Strategy, start.Primary, start.Supersede, start.Quarantined, start.Manual = registry.Experiment, req.Primary, req.Supersede, req.Quarantined, req.Manual
 			if start.Arms, err = parseArms(arms); err != nil {
 				return err
 			}
@@ -67,6 +67,7 @@ func experimentStartCommand(e *env) *cobra.Command {
 	fl.StringVar(&req.Primary, "primary", "", "the `METRIC` that decides: errors if nothing is said")
 	fl.StringVar(&bucketing, "bucketing", "", "the `ALGORITHM` that chooses subjects: fnv1a-fmix32 or md5-100")
 	fl.BoolVar(&req.Supersede, "supersede", false, "replace a rollout that is open, or the arms of an experiment")
+	fl.BoolVar(&req.Manual, "manual", false, "people alone move the experiment; the guard does not follow it")
 	fl.BoolVar(&req.Quarantined, "clear-quarantine", false, "deploy them although they were rolled back here")
 	if err := cmd.MarkFlagRequired("arm"); err != nil {
 		panic(err) // the flag was just defined

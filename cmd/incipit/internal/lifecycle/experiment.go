@@ -28,9 +28,10 @@ func (s *Service) experiment(ctx context.Context, p planning) error {
 	if err != nil {
 		return err
 	}
+	r.Manual = p.Manual
 	p.To = arms[0].Version
 	if open := now.Rollout; open != nil {
-		if sharesOf(*open) == sharesOf(r) && open.Strategy == r.Strategy && open.Primary == r.Primary {
+		if sharesOf(*open) == sharesOf(r) && open.Strategy == r.Strategy && open.Primary == r.Primary && open.Manual == r.Manual {
 			p.Already = fmt.Sprintf("this experiment of %s is already open in %s, at %s", p.Prompt, p.Request.Environment, sharesOf(r))
 			return nil
 		}
@@ -272,6 +273,9 @@ func (s *Service) restarting(r registry.Rollout) string {
 	}
 	if r.Bucketing != s.config.Bucketing {
 		flags = append(flags, "--bucketing "+string(r.Bucketing))
+	}
+	if r.Manual {
+		flags = append(flags, "--manual")
 	}
 	return strings.Join(flags, " ")
 }

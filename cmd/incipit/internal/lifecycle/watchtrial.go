@@ -94,7 +94,7 @@ func (d *deals) turn(c *calllog.Seen) (guard.Turn, bool) {
 		if at < 0 || one.salt != c.Rollout || c.StartedAt.Before(one.sure) || c.Share.Known && c.Share.Value != one.has[at].share {
 			break
 		}
-		return guard.Turn{Arm: c.Arm, Shares: one.shares, Deal: uint64(one.seq), Observation: observation(c, 0)}, true //nolint:gosec // numbers of records are from 1 up
+		return guard.Turn{Arm: c.Arm, Shares: one.shares, Deal: uint64(one.seq), Observation: observation(c, 0)}, true
 	}
 	return guard.Turn{}, false
 }

@@ -6,8 +6,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -24,7 +26,7 @@ func trying(t *testing.T, r *rig, seed uint64, rates map[string]float64) *traffi
 	return w
 }
 
-// standing is how an arm stands by the evidence of a report.
+// standingIn is how an arm stands by the evidence of a report.
 func standingIn(t *testing.T, raw json.RawMessage, arm string) registry.ContestArm {
 	t.Helper()
 	var c registry.ContestReport
@@ -181,4 +183,70 @@ func (w *traffic) rollouts(n int) (out []int) {
 		out = append(out, row.Opened)
 	}
 	return out
+}
+
+// An arm that keeps its share does not show by which record its call was dealt:
+// what is in doubt is not taken, from no arm.
+func TestCallsAreThoseOfTheRecordOfTheirTime(t *testing.T) {
+	began := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	arms := func(shares map[string]registry.Share, names ...string) *registry.Rollout {
+		r := registry.Rollout{Strategy: registry.Experiment, Salt: "s"}
+		for i, name := range names {
+			r.Arms = append(r.Arms, registry.Arm{Name: name, Version: prompt.Version{Major: 1, Minor: uint32(i)}, Ranges: []registry.Range{{From: 0, To: uint32(shares[name])}}})
+		}
+		return &r
+	}
+	all := map[string]registry.Share{"b": 30_000, "c": 30_000, "stable": 40_000}
+	without := arms(map[string]registry.Share{"b": 30_000, "stable": 70_000}, "b", "c", "stable")
+	without.Arms = slices.Delete(without.Arms, 1, 2)
+	d := dealsOf(registry.Track{
+		{Seq: 1, Action: registry.Deploy, At: began.Add(-time.Hour)},
+		{Seq: 2, Action: registry.Deploy, At: began, Rollout: arms(all, "b", "c", "stable")},
+		{Seq: 3, Action: registry.Rollback, At: began.Add(time.Hour), Rollout: without},
+		{Seq: 4, Action: registry.Promote, At: began.Add(2 * time.Hour)},
+	}, 2)
+	share := registry.Some[registry.Share]
+	for _, c := range []struct {
+		name string
+		call calllog.Seen
+		deal uint64 // 0 if it is not taken
+	}{
+		{"at once", calllog.Seen{Arm: "b", Version: "1.0.0", Share: share(30_000), StartedAt: began}, 2},
+		{"before it began", calllog.Seen{Arm: "b", Version: "1.0.0", Share: share(30_000), StartedAt: began.Add(-1)}, 0},
+		{"by the time alone", calllog.Seen{Arm: "stable", Version: "1.2.0", StartedAt: began.Add(time.Minute)}, 2},
+		{"another version", calllog.Seen{Arm: "b", Version: "1.1.0", Share: share(30_000), StartedAt: began}, 0},
+		{"another experiment", calllog.Seen{Arm: "b", Version: "1.0.0", Rollout: "other", StartedAt: began}, 0},
+		{"just after a change", calllog.Seen{Arm: "b", Version: "1.0.0", Share: share(30_000), StartedAt: began.Add(time.Hour + time.Second)}, 0},
+		{"just before it", calllog.Seen{Arm: "b", Version: "1.0.0", Share: share(30_000), StartedAt: began.Add(time.Hour - 1)}, 2},
+		{"after it", calllog.Seen{Arm: "b", Version: "1.0.0", Share: share(30_000), StartedAt: began.Add(time.Hour + time.Minute)}, 3},
+		{"by shares that are no more", calllog.Seen{Arm: "stable", Version: "1.2.0", Share: share(40_000), StartedAt: began.Add(time.Hour + time.Minute)}, 0},
+		{"an arm that is no more", calllog.Seen{Arm: "c", Version: "1.1.0", Share: share(30_000), StartedAt: began.Add(time.Hour + time.Minute)}, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.call.Rollout == "" {
+				c.call.Rollout = "s"
+			}
+			turn, ok := d.turn(&c.call)
+			if ok != (c.deal > 0) || turn.Deal != c.deal {
+				t.Errorf("%v, %+v", ok, turn)
+			}
+		})
+	}
+	if d.in("c") || !d.in("b") {
+		t.Error("c was taken out, and b was not")
+	}
+}
+
+func TestAnExperimentThatPeopleMoveIsNotFollowed(t *testing.T) {
+	eachRecording(t, func(t *testing.T, r *rig, _ *calllog.Log) {
+		w := &traffic{rig: r, t: t, r: rand.New(rand.NewPCG(6, 5)), rates: map[string]float64{"b": .9}}
+		w.restart()
+		r.done(deploying("dev", "1.0.0"))
+		r.done(deploying("dev", "", trial("b=1.1.0:50"), func(q *registry.Request) { q.Manual = true }))
+		w.calls(100)
+		w.look()
+		if rows, err := r.db.Rollouts(t.Context(), inDev(), 9); err != nil || len(rows) != 0 {
+			t.Errorf("%+v, %v", rows, err)
+		}
+	})
 }

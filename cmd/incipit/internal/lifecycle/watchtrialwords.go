@@ -75,15 +75,15 @@ func (t *tracked) armWords(r registry.ContestReport, arm string) string {
 
 // differences are an arm minus the stable release on metrics, with intervals.
 func differences(a registry.ContestArm, metrics []string) string {
+	known := make(map[string]string)
+	for _, m := range a.Metrics {
+		if m.Difference != nil && m.Low != nil && m.High != nil {
+			known[m.Metric] = " " + difference(m.Metric, guard.Interval{Estimate: *m.Difference, Low: *m.Low, High: *m.High})
+		}
+	}
 	out := make([]string, 0, len(metrics))
 	for _, name := range metrics {
-		one := words(name)
-		for _, m := range a.Metrics {
-			if m.Metric == name && m.Difference != nil && m.Low != nil && m.High != nil {
-				one += " " + difference(name, guard.Interval{Estimate: *m.Difference, Low: *m.Low, High: *m.High})
-			}
-		}
-		out = append(out, one)
+		out = append(out, words(name)+known[name])
 	}
 	return strings.Join(out, ", ")
 }

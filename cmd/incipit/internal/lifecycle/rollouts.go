@@ -129,9 +129,7 @@ func (s *Shared) standingOf(ctx context.Context, row registry.Watched) (registry
 		return r, t.reportTrial(&r)
 	}
 	r.Candidate = t.opened.Rollout.Candidate().Version.String()
-	if len(row.Detector) > 0 {
-		t.detector, err = guard.Restore(row.Detector)
-	} else {
+	if t.detector, err = guard.Restore(row.Detector); err != nil { // not begun, or of another program: the watch judges the calls anew
 		var policy guard.Policy
 		if policy, err = PolicyOf(row.Rules); err == nil {
 			t.detector, err = guard.New(policy)

@@ -153,15 +153,15 @@ func (w *watch) take(ctx context.Context, calls []calllog.Seen) error {
 			w.steadies.take(at, &calls[i])
 			continue
 		}
-		if calls[i].Seq <= t.row.Cursor {
+		if calls[i].Seq <= t.row.Cursor || !t.broken.IsZero() {
 			continue
 		}
 		if err := w.wake(ctx, t); err != nil {
 			return err
 		}
 		decided, err := t.take(&calls[i])
-		if err != nil {
-			return err
+		if err != nil { // one that cannot be, and would be so each time: the others count
+			w.config.Log.Warn("a call is not judged", "call", calls[i].Call, "error", err)
 		}
 		if decided {
 			// The cursor stands at the deciding call, whoever reads it again.
@@ -171,7 +171,9 @@ func (w *watch) take(ctx context.Context, calls []calllog.Seen) error {
 		}
 	}
 	for _, t := range w.rollouts {
-		t.row.Cursor = max(t.row.Cursor, w.cursor)
+		if t.broken.IsZero() {
+			t.row.Cursor = max(t.row.Cursor, w.cursor)
+		}
 	}
 	return nil
 }
@@ -188,6 +190,9 @@ func (w *watch) tick(ctx context.Context) error {
 // tickOne looks at a rollout. If another was faster it is read again from where
 // that one left it; the calls since then, too.
 func (w *watch) tickOne(ctx context.Context, t *tracked) error {
+	if !t.broken.IsZero() {
+		return nil
+	}
 	err := w.advance(ctx, t)
 	if errors.Is(err, registry.ErrConflict) {
 		w.forget()

@@ -121,6 +121,22 @@ func (w *traffic) report() registry.RolloutReport {
 	return r
 }
 
+// spoil makes the evidence that was kept that of a program nobody knows.
+func (w *traffic) spoil() {
+	w.t.Helper()
+	rows, err := w.db.OpenRollouts(w.t.Context())
+	if err != nil || len(rows) != 1 {
+		w.t.Fatal(rows, err)
+	}
+	rows[0].Detector = []byte{99}
+	if err := w.db.SaveRollout(w.t.Context(), rows[0], nil, registry.Event{}); err != nil {
+		w.t.Fatal(err)
+	}
+	if r := w.report(); r.Verdict == "" || len(r.Evidence) == 0 {
+		w.t.Errorf("it cannot be shown: %s", r.Text)
+	}
+}
+
 // kinds are the decisions, and who made them.
 func kinds(r registry.RolloutReport) string {
 	all := make([]string, len(r.Decisions))
@@ -219,13 +235,16 @@ func TestASafeCandidateIsPromotedStepByStep(t *testing.T) {
 }
 
 // Killed at any moment, the guard goes on from what it kept, and decides at the
-// same call.
+// same call; also if that is not what this program can read.
 func TestAKilledGuardDecidesAtTheSameCall(t *testing.T) {
 	decided := make(map[string]int64)
 	for _, every := range []int{0, 7, 11} {
 		eachRecording(t, func(t *testing.T, r *rig, _ *calllog.Log) {
 			w := rolling(t, r, 3, .08)
 			end := w.goOn(600, 20, func(round int) {
+				if every == 11 && round == 22 {
+					w.spoil()
+				}
 				if every > 0 && round%every == 0 {
 					w.restart()
 				}

@@ -30,6 +30,8 @@ type tracked struct {
 	taken int       // calls and ratings that were observed
 	dirty bool      // there is something to keep
 	stuck string    // why what had to be done could not be, as it was said
+
+	broken time.Time // when it was found that it cannot be followed; the zero time if it can
 }
 
 const (
@@ -65,20 +67,30 @@ func (t *tracked) take(c *calllog.Seen) (decided bool, err error) {
 }
 
 // wake gets the detector ready: as it was kept, or with what was seen of the
-// stable release before the rollout.
+// stable release before the rollout. Bytes of another program are not read: all
+// calls of the rollout are judged anew then, which leads to the same.
 func (s *Shared) wake(ctx context.Context, t *tracked) (err error) {
 	if t.detector != nil || t.contest != nil {
 		return nil
 	}
-	if t.experiment() {
-		return s.wakeContest(ctx, t)
-	}
 	if len(t.row.Detector) > 0 {
-		t.detector, err = guard.Restore(t.row.Detector)
-		return err
+		if t.experiment() {
+			t.contest, err = guard.RestoreContest(t.row.Detector)
+		} else {
+			t.detector, err = guard.Restore(t.row.Detector)
+		}
+		if err == nil {
+			return nil
+		}
+		s.config.Log.Warn("the evidence that was kept cannot be read; the calls are judged anew", "prompt", t.row.Prompt, "environment", t.row.Environment, "error", err)
+		t.detector, t.contest, t.row.Cursor = nil, nil, t.row.Begun
 	}
-	t.detector, err = s.fresh(ctx, t.row, t.opened, t.row.Rules)
 	t.dirty = true
+	if t.experiment() {
+		t.contest, err = s.freshContest(ctx, t)
+	} else {
+		t.detector, err = s.fresh(ctx, t.row, t.opened, t.row.Rules)
+	}
 	return err
 }
 

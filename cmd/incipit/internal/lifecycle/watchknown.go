@@ -56,7 +56,7 @@ func (w *watch) reload(ctx context.Context) error {
 	same := len(versions) == len(w.rollouts)
 	for at, version := range versions {
 		t := w.rollouts[at]
-		same = same && t != nil && t.row.Version == version
+		same = same && t != nil && t.row.Version == version && (t.broken.IsZero() || w.config.Now().Sub(t.broken) < lookAgain)
 	}
 	if same && w.rollouts != nil {
 		return nil
@@ -68,11 +68,16 @@ func (w *watch) reload(ctx context.Context) error {
 	next := make(map[registry.Place]*tracked, len(rows))
 	for _, row := range rows {
 		t := w.rollouts[row.Place]
-		if t == nil || t.row.Opened != row.Opened || t.row.Version != row.Version {
-			if t, err = w.track(ctx, row); err != nil {
-				return err
+		if t == nil || t.row.Opened != row.Opened || t.row.Version != row.Version || !t.broken.IsZero() {
+			if t, err = w.track(ctx, row); err == nil {
+				err = w.wake(ctx, t)
 			}
-			w.cursor = min(w.cursor, row.Cursor)
+			if err != nil { // the others go on
+				w.config.Log.Error("a rollout cannot be followed", "prompt", row.Prompt, "environment", row.Environment, "error", err)
+				t = &tracked{row: row, broken: w.config.Now()}
+			} else {
+				w.cursor = min(w.cursor, t.row.Cursor)
+			}
 		}
 		next[row.Place] = t
 	}
@@ -118,6 +123,9 @@ func (w *watch) place(ctx context.Context, at registry.Place, t *tracked) error 
 	st, err := w.db.State(ctx, at.Prompt, at.Environment)
 	if err != nil {
 		return err
+	}
+	if t != nil && !t.broken.IsZero() {
+		return nil
 	}
 	if t != nil {
 		t.environment = st.Environment

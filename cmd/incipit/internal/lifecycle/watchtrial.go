@@ -124,25 +124,17 @@ func (t *tracked) takeTurn(c *calllog.Seen) (decided bool, err error) {
 	return t.contest.Observe(turn)
 }
 
-// wakeContest is wake for an experiment.
-func (s *Shared) wakeContest(ctx context.Context, t *tracked) (err error) {
-	if len(t.row.Detector) > 0 {
-		t.contest, err = guard.RestoreContest(t.row.Detector)
-		return err
-	}
+// freshContest is a contest before the first call of an experiment.
+func (s *Shared) freshContest(ctx context.Context, t *tracked) (*guard.Contest, error) {
 	policy, past, err := s.before(ctx, t.row, t.opened, t.row.Rules)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c, err := contestOf(policy, *t.opened.Rollout)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := remember(past, c.History); err != nil {
-		return err
-	}
-	t.contest, t.dirty = c, true
-	return nil
+	return c, remember(past, c.History)
 }
 
 // contestOf is the contest of an experiment that begins. It is judged by

@@ -108,9 +108,7 @@ func (t *tracked) nextOfTrial() string {
 
 // reportTrial adds to a report what an experiment has.
 func (t *tracked) reportTrial(r *registry.RolloutReport) (err error) {
-	if len(t.row.Detector) > 0 {
-		t.contest, err = guard.RestoreContest(t.row.Detector)
-	} else {
+	if t.contest, err = guard.RestoreContest(t.row.Detector); err != nil { // not begun, or of another program
 		var policy guard.Policy
 		if policy, err = PolicyOf(t.row.Rules); err == nil {
 			t.contest, err = contestOf(policy, *t.opened.Rollout)

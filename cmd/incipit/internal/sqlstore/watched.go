@@ -27,6 +27,10 @@ func (r *watchedRow) columns() []string {
 	}
 }
 
+// noDetector stands where there is none yet: an empty text of bytes is read as
+// NULL by some, and then copied as that. No detector's bytes begin with it.
+const noDetector = 0
+
 // saveWatched writes a rollout as the version after the one that w says. It
 // reports ErrConflict if that is not the one that is there: another replica, or
 // a person, was faster.
@@ -39,8 +43,8 @@ func saveWatched(ctx context.Context, tx *tx, w registry.Watched) error {
 		environment: w.Environment, prompt: string(w.Prompt), opened: int64(w.Opened), rules: string(rules), state: string(w.State), detector: w.Detector,
 		cursor: w.Cursor, begun: w.Begun, since: toMicros(w.Since), at: toMicros(w.At), ended: w.Ended, version: w.Version + 1,
 	}
-	if r.detector == nil {
-		r.detector = []byte{}
+	if len(r.detector) == 0 {
+		r.detector = []byte{noDetector}
 	}
 	var res sql.Result
 	if w.Version == 0 {
@@ -77,6 +81,9 @@ func watched(ctx context.Context, q querier, where string, args ...any) ([]regis
 		w := registry.Watched{
 			Place: registry.Place{Prompt: prompt.ID(r.prompt), Environment: r.environment}, Opened: int(r.opened), State: json.RawMessage(r.state), Detector: r.detector,
 			Cursor: r.cursor, Begun: r.begun, Since: fromMicros(r.since), At: fromMicros(r.at), Ended: r.ended, Version: r.version,
+		}
+		if len(r.detector) == 1 && r.detector[0] == noDetector {
+			w.Detector = nil
 		}
 		if err := json.Unmarshal([]byte(r.rules), &w.Rules); err != nil {
 			return fmt.Errorf("%s: %w", what, err)

@@ -31,7 +31,7 @@ demo: .bin/cold-build ## build the program and show it at work
 	TIMEFORMAT='cold build: %1R s, with an empty build cache' && { time $(BUILD); } 2>$@
 
 test: test-deps $(if $(filter true,$(CI)),check) ## run all tests with the race detector, then every fuzz target for FUZZTIME (20s)
-	go test -race -timeout 20m $(PACKAGES)
+	go test -race -timeout 30m $(PACKAGES)
 	$(EXAMPLES) go test -count=1 ./...
 	scripts/fuzz
 

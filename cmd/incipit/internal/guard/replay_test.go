@@ -60,15 +60,10 @@ func TestReplayDecidesAtOnce(t *testing.T) {
 	decided := make(chan int, 1)
 	go func() {
 		_, err := io.WriteString(out, "arm,error,split\n"+strings.Repeat("stable,0,0.05\n", 500))
-		for i := 0; err == nil && i < 5; i++ {
-			_, err = io.WriteString(out, "candidate,1,0.05\n")
-			select {
-			case <-decided:
-				return // the line's end, and no more, was enough
-			default:
-			}
+		for i := 0; err == nil && i < 8; i++ { // one call of twenty is the candidate's, and fails
+			_, err = io.WriteString(out, strings.Repeat("stable,0,0.05\n", 19)+"candidate,1,0.05\n")
 		}
-		<-decided
+		// The end of the last line, and no more, is enough.
 	}()
 	r := Replay{Warmup: 500, Decide: func(i int, v Verdict) error { decided <- i; return nil }}
 	if _, err := r.Run(in); err != nil {
@@ -76,6 +71,9 @@ func TestReplayDecidesAtOnce(t *testing.T) {
 	}
 	if err := in.Close(); err != nil {
 		t.Error(err)
+	}
+	if len(decided) != 1 {
+		t.Error("nothing was decided")
 	}
 }
 

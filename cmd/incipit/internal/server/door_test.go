@@ -116,8 +116,8 @@ func TestNobodySetsWhatIsTheServersToSet(t *testing.T) {
 	r := sqlite(t, nil)
 	r.deploy("dev", "support", "1.0.0")
 	for _, rt := range r.server.routes {
-		if rt.method == "GET" || rt.method == "DELETE" || rt.name == "git-hook" || rt.name == "sync" {
-			continue
+		if rt.method == "GET" || rt.method == "DELETE" || rt.name == "git-hook" || rt.name == "sync" || rt.name == "ping-webhook" || rt.name == "redeliver" {
+			continue // the last three take no body
 		}
 		for _, field := range []string{"role", "by", "env_id", "created_at", "at", "id", "hash", "generation", "caller", "key", "seq", "grants_all"} {
 			g := r.send(rt.method, at(rt.path), r.admin, fmt.Sprintf(`{%q:"admin"}`, field))

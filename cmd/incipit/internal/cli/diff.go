@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,14 +41,7 @@ type comparison struct {
 	Changes  []prompt.Change `json:"changes"`
 	Required prompt.Bump     `json:"required_bump"`
 	Tokens   [2]int          `json:"estimated_tokens"`
-	Texts    []textDiff      `json:"texts"`
-}
-
-type textDiff struct {
-	Message string          `json:"message"` // system, user, example 1 …
-	Added   int             `json:"added"`   // characters
-	Removed int             `json:"removed"`
-	Spans   []worddiff.Span `json:"spans"`
+	Texts    []worddiff.Text `json:"texts"`
 }
 
 func runDiff(ctx context.Context, e *env, args []string, stat bool) error {
@@ -113,53 +105,9 @@ func (s *shown) label() string {
 }
 
 func compare(a, b *shown) comparison {
-	c := comparison{From: a.label(), To: b.label(), Changes: nonNil(prompt.Compare(a.Prompt, b.Prompt)), Tokens: [2]int{a.Tokens, b.Tokens}, Texts: compareTexts(a.Messages, b.Messages)}
+	c := comparison{From: a.label(), To: b.label(), Changes: nonNil(prompt.Compare(a.Prompt, b.Prompt)), Tokens: [2]int{a.Tokens, b.Tokens}, Texts: worddiff.Texts(a.Messages, b.Messages)}
 	c.Required = prompt.RequiredBump(c.Changes)
 	return c
-}
-
-// compareTexts lists the messages that differ, word by word.
-func compareTexts(a, b []prompt.Message) []textDiff {
-	out := []textDiff{}
-	names, x, y := pairMessages(a, b)
-	for _, name := range names {
-		if x[name] == y[name] {
-			continue
-		}
-		t := textDiff{Message: name, Spans: worddiff.Compare(x[name], y[name])}
-		for _, s := range t.Spans {
-			switch s.Op {
-			case worddiff.Added:
-				t.Added += len([]rune(s.Text))
-			case worddiff.Removed:
-				t.Removed += len([]rune(s.Text))
-			}
-		}
-		out = append(out, t)
-	}
-	return out
-}
-
-// pairMessages names the messages of two prompts, so that each is compared
-// with the one that has its place.
-func pairMessages(a, b []prompt.Message) (names []string, x, y map[string]string) {
-	index := func(ms []prompt.Message) map[string]string {
-		out := make(map[string]string)
-		examples := prompt.Examples(ms)
-		for i, m := range ms {
-			name := m.Role
-			if n := len(examples); n > 0 && i > 0 && i <= n {
-				name = fmt.Sprintf("example %d, %s", i, m.Role)
-			}
-			out[name] = m.Content
-			if !slices.Contains(names, name) {
-				names = append(names, name)
-			}
-		}
-		return out
-	}
-	x, y = index(a), index(b)
-	return names, x, y
 }
 
 func printComparison(w io.Writer, c comparison, stat bool) {
@@ -175,11 +123,17 @@ func printComparison(w io.Writer, c comparison, stat bool) {
 	printTexts(w, c.Texts, stat)
 }
 
-func printTexts(w io.Writer, texts []textDiff, stat bool) {
+func printTexts(w io.Writer, texts []worddiff.Text, stat bool) {
 	for _, t := range texts {
 		fmt.Fprintf(w, "\n%s  +%d -%d characters\n", bold(t.Message), t.Added, t.Removed)
-		if !stat {
-			printSpans(w, t.Spans)
+		if stat {
+			continue
+		}
+		for _, line := range worddiff.Excerpt(t.Spans, contextLines, styled) {
+			if line == worddiff.Gap {
+				line = faint(line)
+			}
+			fmt.Fprintf(w, "  %s\n", line)
 		}
 	}
 }
@@ -187,58 +141,9 @@ func printTexts(w io.Writer, texts []textDiff, stat bool) {
 // contextLines stand around each change.
 const contextLines = 2
 
-// printSpans prints the lines that changed, and some around them.
-func printSpans(w io.Writer, spans []worddiff.Span) {
-	lines, changed := markedLines(spans)
-	last := -1
-	for i := range lines {
-		near := false
-		for j := max(0, i-contextLines); j <= min(len(lines)-1, i+contextLines); j++ {
-			near = near || changed[j]
-		}
-		if !near {
-			continue
-		}
-		if i > last+1 {
-			fmt.Fprintf(w, "%s\n", faint("  …"))
-		}
-		last = i
-		fmt.Fprintf(w, "  %s\n", lines[i])
+func styled(op worddiff.Op, marked string) string {
+	if op == worddiff.Added {
+		return green(marked)
 	}
-}
-
-// markedLines joins the spans with their marks and splits them into lines. A
-// line end that was added or removed shows as ⏎.
-func markedLines(spans []worddiff.Span) (lines []string, changed []bool) {
-	line, touched := "", false
-	end := func() {
-		lines, changed = append(lines, line), append(changed, touched)
-		line, touched = "", false
-	}
-	for _, s := range spans {
-		style, open, shut := red, "[-", "-]"
-		if s.Op == worddiff.Added {
-			style, open, shut = green, "{+", "+}"
-		}
-		for i, piece := range strings.Split(s.Text, "\n") {
-			broken := i < strings.Count(s.Text, "\n")
-			text := prompt.Visible(piece)
-			if s.Op != worddiff.Same {
-				if broken {
-					text += "⏎"
-				}
-				if text != "" {
-					text, touched = style(open+text+shut), true
-				}
-			}
-			line += text
-			if broken {
-				end()
-			}
-		}
-	}
-	if line != "" {
-		end()
-	}
-	return lines, changed
+	return red(marked)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/worddiff"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -106,7 +107,7 @@ func printBefore(w io.Writer, t *registry.Trace) {
 	for _, ch := range t.Before.Changes {
 		fmt.Fprintf(w, "  %-6s %s\n", ch.Bump, line(ch.Detail))
 	}
-	printTexts(w, compareTexts(t.Before.Messages, t.Messages), false)
+	printTexts(w, worddiff.Texts(t.Before.Messages, t.Messages), false)
 }
 
 // rows prints names and values; a value that is empty is left out.

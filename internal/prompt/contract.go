@@ -93,9 +93,34 @@ func (p *parser) shapes(m Metadata) {
 			p.key("metadata-number", key+": "+err.Error(), "", key)
 		}
 	}
+	p.comparison(m.Comparison)
 	for _, rule := range slices.Sorted(maps.Keys(m.Allow)) {
 		if strings.TrimSpace(m.Allow[rule]) == "" {
 			p.key("allow", "an exception needs its reason: allow."+rule, "", "allow", rule)
+		}
+	}
+}
+
+// comparison checks that each margin is a share.
+func (p *parser) comparison(c *Comparison) {
+	if c == nil {
+		return
+	}
+	margins := maps.Clone(c.Margins)
+	if c.Margin != nil {
+		if margins == nil {
+			margins = make(map[string]float64)
+		}
+		margins[""] = *c.Margin
+	}
+	for _, metric := range slices.Sorted(maps.Keys(margins)) {
+		if m := margins[metric]; m >= 0 && m < 1 {
+			continue
+		}
+		if metric == "" {
+			p.key("metadata-number", "comparison.margin: it must be a share such as 0.05", "", "comparison", "margin")
+		} else {
+			p.key("metadata-number", fmt.Sprintf("comparison.margins.%s: it must be a share such as 0.05", Clip(metric, 40)), "", "comparison", "margins", metric)
 		}
 	}
 }

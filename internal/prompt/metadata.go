@@ -37,6 +37,15 @@ type Metadata struct {
 	Tools          json.RawMessage     `json:"tools,omitempty"`
 	OutputSchema   json.RawMessage     `json:"output_schema,omitempty"`
 	Allow          map[string]string   `json:"allow,omitempty"` // rule → the reason why it may be broken
+	Comparison     *Comparison         `json:"comparison,omitempty"`
+}
+
+// Comparison is how a candidate of the prompt is held against the release that
+// runs. What is left out is the workspace's.
+type Comparison struct {
+	Margin  *float64           `json:"margin,omitempty"`  // how much worse is still good enough, as a share
+	Margins map[string]float64 `json:"margins,omitempty"` // of single metrics
+	Gate    []string           `json:"gate,omitempty"`    // the metrics that decide
 }
 
 // PerformanceMetrics are measured figures; nil means not measured.
@@ -72,6 +81,7 @@ func (m *Metadata) fields() []field {
 		{"tools", &m.Tools},
 		{"output_schema", &m.OutputSchema},
 		{"allow", &m.Allow},
+		{"comparison", &m.Comparison},
 	}
 }
 

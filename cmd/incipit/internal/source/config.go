@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -23,16 +22,20 @@ type Config struct {
 	Environments []registry.Environment
 	Bucketing    registry.Bucketing
 	Server       string // the URL of the server that keeps the registry; "" if registry.json does
+	Tests        Tests
 }
 
 // DefaultConfig stands where there is no incipit.yaml: the environments that
 // registry.json knows from the start, production protected.
 func DefaultConfig() Config {
-	return Config{
+	c := Config{
 		Prompts:      "prompts",
 		Environments: []registry.Environment{{Name: "dev"}, {Name: "staging"}, {Name: "production", Protected: true}},
 		Bucketing:    registry.DefaultBucketing,
+		Tests:        DefaultTests(),
 	}
+	c.Tests.CompareWith = "production"
+	return c
 }
 
 // Environment finds an environment by its name.
@@ -56,6 +59,7 @@ type configFile struct {
 	Environments []environmentRow `yaml:"environments"`
 	Bucketing    string           `yaml:"bucketing"`
 	Server       string           `yaml:"server"`
+	Tests        testsRow         `yaml:"tests"`
 }
 
 const maxConfigBytes = 64 << 10
@@ -93,8 +97,7 @@ func ParseConfig(data []byte) (Config, error) {
 		return bad("it holds more than one document")
 	}
 	if f.Prompts != "" {
-		if clean := path.Clean(f.Prompts); clean != f.Prompts || strings.HasPrefix(clean, "..") || path.IsAbs(clean) || strings.HasPrefix(clean, "-") ||
-			clean == ".git" || strings.HasPrefix(clean, ".git/") || prompt.Visible(clean) != clean {
+		if !plainDirectory(f.Prompts) {
 			return bad("prompts: %q must be a plain directory inside the workspace, such as prompts", prompt.Visible(f.Prompts))
 		}
 		c.Prompts = f.Prompts
@@ -111,6 +114,9 @@ func ParseConfig(data []byte) (Config, error) {
 	}
 	if c.Server, err = serverURL(f.Server); err != nil {
 		return bad("%sserver: %v", at(&doc, "server"), err)
+	}
+	if c.Tests, err = f.Tests.tests(c.Environments); err != nil {
+		return bad("%stests: %v", at(&doc, "tests"), err)
 	}
 	return c, nil
 }

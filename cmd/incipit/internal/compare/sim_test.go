@@ -34,6 +34,7 @@ func (s scene) rules() Rules {
 // flaky or dropped, and for flaky ones the luck of each answer.
 func (s scene) pairs(r *rand.Rand) []Pair {
 	out := make([]Pair, 0, s.cases)
+	var kinds [][2]bool
 	for len(out) < s.cases {
 		u := r.Float64()
 		flaky, dropped := u < s.flaky, u > 1-s.drop
@@ -47,14 +48,14 @@ func (s scene) pairs(r *rand.Rand) []Pair {
 				p.Base = append(p.Base, s.sample(r, flaky, false, luck[0]>>i&1))
 				p.Candidate = append(p.Candidate, s.sample(r, flaky, dropped, luck[1]>>i&1))
 			}
-			out = append(out, p)
+			out, kinds = append(out, p), append(kinds, [2]bool{flaky, dropped})
 		}
 	}
 	if s.again > 0 {
 		for _, i := range Undecided(out, s.rules()) {
 			for range s.again {
-				out[i].Base = append(out[i].Base, s.sample(r, true, false, r.Uint64()&1))
-				out[i].Candidate = append(out[i].Candidate, s.sample(r, true, false, r.Uint64()&1))
+				out[i].Base = append(out[i].Base, s.sample(r, kinds[i][0], false, r.Uint64()&1))
+				out[i].Candidate = append(out[i].Candidate, s.sample(r, kinds[i][0], kinds[i][1], r.Uint64()&1))
 			}
 		}
 	}

@@ -14,6 +14,8 @@ func studentTail(t, df float64) float64 {
 		return 1 - studentTail(-t, df)
 	case math.IsInf(t, 1):
 		return 0
+	case t*t < df: // I_x is close to 1: its complement keeps the digits
+		return .5 - betaRegular(.5, df/2, t*t/(df+t*t))/2
 	}
 	return betaRegular(df/2, .5, df/(df+t*t)) / 2
 }

@@ -5,9 +5,9 @@ import "math"
 // The bounds of the exact computation. Beyond them Student's t says the same to
 // two digits, and takes no time.
 const (
-	maxFlips = 600    // clusters that differ
-	maxCells = 20_000 // steps of the grid that the sums are put on
-	grid     = 5_040  // parts of one case: a multiple of every number of repeats up to 10
+	maxFlips = 600   // clusters that differ
+	maxCells = 5_000 // steps of the grid that the sums are put on
+	grid     = 5_040 // parts of one case: a multiple of every number of repeats up to 10
 )
 
 // flipTail is the probability of sums as bad as these, or worse, if each

@@ -92,6 +92,8 @@ type Run struct {
 	Passed       int      `json:"passed"`
 	Failed       int      `json:"failed"`
 	Errors       int      `json:"errors"`
+	Flaky        int      `json:"flaky,omitempty"`     // cases that passed and failed on being asked again
+	Threshold    *float64 `json:"threshold,omitempty"` // the share of cases that must pass; nil: all
 	Total        Spent    `json:"total"`
 	Judges       Spent    `json:"judges"`
 	Notices      []string `json:"notices,omitempty"` // old cassettes, models that end, prices that are guessed
@@ -146,9 +148,10 @@ type Report struct {
 	MergeBase string    `json:"merge_base,omitempty"`
 	Mode      string    `json:"mode"` // replay, record, live or sample
 	Verdict   Verdict   `json:"verdict"`
-	Reasons   []string  `json:"reasons,omitempty"`  // why it is not pass, a sentence each
+	Reasons   []string  `json:"reasons,omitempty"`  // why it is not pass, a sentence each, of the worst verdict first
 	Warnings  []string  `json:"warnings,omitempty"` // what does not decide
 	Prompts   []Prompt  `json:"prompts"`            // by id
 	Configs   []Run     `json:"configs,omitempty"`  // of promptfoo's configs, run directly
+	Nothing   string    `json:"nothing,omitempty"`  // why there was nothing to test; without it an empty report is no pass
 	Finished  time.Time `json:"-"`                  // not written: two runs of the same are the same bytes
 }

@@ -21,8 +21,9 @@ func (r *Report) Sort() {
 			}
 		}
 		if p.Run != nil && p.Compared != nil {
+			places := p.Run.places()
 			slices.SortStableFunc(p.Compared.Worse, func(a, b string) int {
-				return cmp.Or(cmp.Compare(p.Run.place(a), p.Run.place(b)), cmp.Compare(a, b))
+				return cmp.Or(cmp.Compare(places[a], places[b]), cmp.Compare(a, b))
 			})
 		}
 	}
@@ -78,12 +79,15 @@ func (r *Run) flaky() map[cell]bool {
 	return out
 }
 
-// place is the number of the case with this key or description; 0 if it has none.
-func (r *Run) place(name string) int {
-	for _, c := range r.Cases {
-		if c.Key == name || c.Description == name {
-			return c.Number
-		}
+// places are the numbers of the cases by key and by description; the first of a
+// name counts.
+func (r *Run) places() map[string]int {
+	out := make(map[string]int, 2*len(r.Cases))
+	for _, c := range slices.Backward(r.Cases) {
+		out[c.Description] = c.Number
 	}
-	return 0
+	for _, c := range slices.Backward(r.Cases) {
+		out[c.Key] = c.Number
+	}
+	return out
 }

@@ -6,7 +6,7 @@ import "math"
 // two digits, and takes no time.
 const (
 	maxFlips = 600   // clusters that differ
-	maxCells = 5_000 // steps of the grid that the sums are put on
+	maxCells = 2_000 // steps of the grid that the sums are put on
 	grid     = 5_040 // parts of one case: a multiple of every number of repeats up to 10
 )
 

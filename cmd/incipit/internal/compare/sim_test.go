@@ -191,7 +191,7 @@ func level(n int, d float64) (rule, smaller, student float64) {
 	for b := range n + 1 {
 		for c := range min(b, n-b+1) {
 			chance := math.Exp(lf(n) - lf(b) - lf(c) - lf(n-b-c) + float64(b+c)*math.Log(d/2) + float64(n-b-c)*math.Log(1-d))
-			if chance < 1e-9 {
+			if chance < 1e-8 {
 				continue
 			}
 			m := Compare(binary(n, b, c), Rules{}).Metrics[0]

@@ -22,15 +22,26 @@ func studentTail(t, df float64) float64 {
 
 // studentQuantile is the t that is exceeded with probability tail, for a tail
 // from 0 to ½. It is infinite where there are no degrees of freedom.
+//
+// The tail is convex there and the normal quantile lies below t, so Newton's
+// steps rise to it and never pass it.
 func studentQuantile(tail, df float64) float64 {
 	if df <= 0 || tail <= 0 {
 		return math.Inf(1)
 	}
-	high := 1.0
-	for studentTail(high, df) > tail && high < 1e15 {
-		high *= 2
+	la, _ := math.Lgamma((df + 1) / 2)
+	lb, _ := math.Lgamma(df / 2)
+	scale := math.Exp(la-lb) / math.Sqrt(df*math.Pi)
+	t := math.Sqrt2 * math.Erfinv(1-2*tail)
+	for range 200 {
+		density := scale * math.Pow(1+t*t/df, -(df+1)/2)
+		step := (studentTail(t, df) - tail) / density
+		if !(step > 1e-13*(1+t)) {
+			break
+		}
+		t += step
 	}
-	return bisect(0, high, func(t float64) bool { return studentTail(t, df) > tail })
+	return t
 }
 
 // bisect finds where below changes from true to false between low and high, to

@@ -18,7 +18,7 @@ const maxHTML = 20_000 // characters of one output
 func (r Report) HTML() ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"line":     func(s any) string { return line(fmt.Sprint(s), 500) },
-		"block":    func(s string) string { return block(s, maxHTML) },
+		"lines":    func(s string) string { return block(s, maxHTML) },
 		"dollars":  dollars,
 		"words":    Verdict.words,
 		"value":    value,
@@ -50,7 +50,7 @@ type span struct{ Kind, Text string }
 // marks themselves stand may be read at another place than was meant; nothing is
 // lost of it.
 func spans(words string) []span {
-	words = block(words, 10*maxHTML)
+	words = block(words, 2*maxHTML)
 	var out []span
 	for words != "" {
 		at, kind, end := next(words)

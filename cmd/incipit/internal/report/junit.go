@@ -95,7 +95,7 @@ func (p *Prompt) junitFindings() junitSuite {
 	for _, f := range p.Findings {
 		c := junitCase{Class: string(p.ID), Name: line(f.String(), 300), File: printable(f.Path), Line: max(f.Line, 1), Time: "0"}
 		if f.Severity == prompt.SeverityError {
-			c.Failure = &junitReason{Message: line(f.Message, 300), Type: f.Code, Text: block(f.Message+"\n"+f.Fix, 2_000)}
+			c.Failure = &junitReason{Message: line(f.Message, 300), Type: line(f.Code, 60), Text: block(f.Message+"\n"+f.Fix, 2_000)}
 		}
 		out.Cases = append(out.Cases, c)
 	}
@@ -149,7 +149,7 @@ func (c *Case) junit() junitCase {
 		return out
 	}
 	if c.Failure != nil {
-		why.Type = c.Failure.Kind
+		why.Type = line(c.Failure.Kind, 60)
 	}
 	out.Error = why
 	return out

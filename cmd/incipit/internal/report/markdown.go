@@ -169,7 +169,7 @@ func (p *Prompt) mdDeltas(b *strings.Builder) {
 		fmt.Fprintf(b, "- tokens of the prompt, estimated: %.0f → %.0f%s\n", p.Tokens.Before, p.Tokens.After, p.Tokens.change())
 	}
 	if d := p.cost(); d != nil {
-		fmt.Fprintf(b, "- cost of the suite: $%.4f → $%.4f%s\n", d.Before, d.After, d.change())
+		fmt.Fprintf(b, "- cost of the suite: %.4f → %.4f USD%s\n", d.Before, d.After, d.change())
 	}
 	b.WriteByte('\n')
 }
@@ -227,7 +227,7 @@ func value(m compare.Metric, v float64) string {
 	case "tokens":
 		return fmt.Sprintf("%.1f", v)
 	case "cost":
-		return fmt.Sprintf("$%.6f", v)
+		return fmt.Sprintf("%.6f USD", v)
 	}
 	return fmt.Sprintf("%.1f %%", 100*v)
 }

@@ -8,9 +8,18 @@ import (
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
-// line is text of an outsider on one line of at most n characters.
+// line is text of an outsider on one line of at most n characters. Of a text
+// that is far longer no more than its beginning is looked at.
 func line(s string, n int) string {
-	return inert(prompt.Clip(strings.Join(strings.Fields(s), " "), n))
+	if most := 16*n + 64; len(s) > most {
+		for most > 0 && !utf8.RuneStart(s[most]) {
+			most--
+		}
+		s = strings.Join(strings.Fields(s[:most]), " ") + " …"
+	} else {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	return inert(prompt.Clip(s, n))
 }
 
 // block is text of an outsider, its lines kept, of at most n characters. What
@@ -81,5 +90,5 @@ func dollars(cost *float64) string {
 	if cost == nil {
 		return "cost unknown"
 	}
-	return fmt.Sprintf("$%.4f", *cost)
+	return fmt.Sprintf("%.4f USD", *cost)
 }

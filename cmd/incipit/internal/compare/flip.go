@@ -71,8 +71,8 @@ func onGrid(sums []float64) (sizes []int, lost int, ok bool) {
 	}
 	parts := float64(grid)
 	divisor := put(parts)
-	if mass*parts/float64(divisor) > maxCells {
-		parts = maxCells / mass
+	if cells := float64(max(maxCells, 20*len(sizes))); mass*parts/float64(divisor) > cells {
+		parts = cells / mass
 		divisor = put(parts)
 	}
 	if len(sizes) > maxFlips {

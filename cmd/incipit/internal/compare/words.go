@@ -39,7 +39,7 @@ func (r Rules) why(m Metric) string {
 	case m.Verdict == NotRegressed:
 		return fmt.Sprintf("%s: a loss of the margin of %s is ruled out", size, points(m, m.Margin))
 	case m.Verdict == Regressed:
-		return fmt.Sprintf("%s: worse, with p = %s", size, probability(m.Adjusted))
+		return fmt.Sprintf("%s: worse, with p %s", size, probability(m.Adjusted))
 	case m.Needed > 0:
 		return fmt.Sprintf("%s: neither a loss of %s nor its absence is shown; about %d cases would decide", size, points(m, m.Margin), m.Needed)
 	}
@@ -72,7 +72,7 @@ func signed(share float64) string {
 
 func probability(p float64) string {
 	if p < .0001 {
-		return "less than 0.0001"
+		return "< 0.0001"
 	}
-	return fmt.Sprintf("%.4f", p)
+	return fmt.Sprintf("= %.4f", p)
 }

@@ -19,6 +19,8 @@ func (r Report) HTML() ([]byte, error) {
 	t, err := template.New("report").Funcs(template.FuncMap{
 		"line":     func(s any) string { return line(fmt.Sprint(s), 500) },
 		"lines":    func(s string) string { return block(s, maxHTML) },
+		"count":    count,
+		"chance":   chance,
 		"dollars":  dollars,
 		"words":    Verdict.words,
 		"value":    value,
@@ -29,9 +31,15 @@ func (r Report) HTML() ([]byte, error) {
 		"where":    func(c Case) string { return line(c.where(), 500) },
 		"reasons":  func(c Case) []string { return c.reasons() },
 		"before":   func(p Prompt, name string) *Case { return p.BaseRun.find(name, Pass) },
-		"after":    func(p Prompt, name string) *Case { return p.Run.find(name, Fail) },
-		"change":   func(d Delta) string { return d.change() },
-		"cost":     func(p Prompt) *Delta { return p.cost() },
+		"named": func(p Prompt, name string) string {
+			if c := p.Run.find(name, Fail); c != nil {
+				name = c.title()
+			}
+			return line(name, 300)
+		},
+		"after":  func(p Prompt, name string) *Case { return p.Run.find(name, Fail) },
+		"change": func(d Delta) string { return d.change() },
+		"cost":   func(p Prompt) *Delta { return p.cost() },
 	}).Parse(pageSource)
 	if err != nil {
 		return nil, fmt.Errorf("the report's page: %w", err)

@@ -33,7 +33,7 @@ func (r Report) Markdown() []byte {
 	}
 	for i := range r.Configs {
 		p.add("## " + code(r.Configs[i].Suite, 200) + "\n\n" + r.Configs[i].mdCounts())
-		r.Configs[i].mdFailures(&p)
+		r.Configs[i].mdFailures(&p, nil)
 	}
 	return p.end(r.mdFoot())
 }
@@ -106,7 +106,7 @@ func (r Report) mdVerdict() string {
 		fmt.Fprintf(&b, "Nothing was tested: %s\n\n", code(r.Nothing, 300))
 	}
 	if len(r.Warnings) > 0 {
-		b.WriteString("Told, and not decided by:\n\n")
+		b.WriteString("Warnings, which decide nothing:\n\n")
 		list(&b, r.Warnings, 500)
 	}
 	return b.String()
@@ -207,7 +207,7 @@ func mdCompared(b *strings.Builder, c *compare.Result) {
 			fmt.Fprintf(b, "| … and %d more | | | | | | |\n", len(c.Metrics)-i)
 			break
 		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %.4f | %s |\n", cellCode(m.Name, 60), yesNo(m.Gated), value(m, m.Base), value(m, m.Candidate), interval(m), m.Adjusted, m.Verdict)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s | %s | %s |\n", cellCode(m.Name, 60), yesNo(m.Gated), value(m, m.Base), value(m, m.Candidate), interval(m), chance(m.Adjusted), m.Verdict)
 	}
 	b.WriteByte('\n')
 }
@@ -238,7 +238,16 @@ func interval(m compare.Metric) string {
 	if m.Name == "latency" || m.Name == "tokens" || m.Name == "cost" {
 		unit = "%"
 	}
-	return fmt.Sprintf("%+.1f [%+.1f, %+.1f] %s", 100*m.Diff, 100*m.Low, 100*m.High, unit)
+	s := fmt.Sprintf("%+.1f [%+.1f, %+.1f] %s", 100*m.Diff, 100*m.Low, 100*m.High, unit)
+	return strings.ReplaceAll(s, "-", "−")
+}
+
+// chance is a probability with four digits.
+func chance(p float64) string {
+	if p < .0001 {
+		return "under 0.0001"
+	}
+	return fmt.Sprintf("%.4f", p)
 }
 
 func (r Report) mdFoot() string {

@@ -29,20 +29,22 @@ func (p *Prompt) mdDetails(out *page) {
 		list(&b, texts, 400)
 		out.add(b.String())
 	}
-	p.mdWorse(out)
+	shown := p.mdWorse(out)
 	if p.Run != nil {
-		p.Run.mdFailures(out)
+		p.Run.mdFailures(out, shown)
 	}
 	if p.Words != "" {
 		out.add(fmt.Sprintf("### %s: what changed, word by word\n\n%s", name, fence(p.Words, maxWords)))
 	}
 }
 
-// mdWorse shows the cases that went from pass to fail, with both outputs.
-func (p *Prompt) mdWorse(out *page) {
+// mdWorse shows the cases that went from pass to fail, with both outputs, and
+// returns those of which both were there.
+func (p *Prompt) mdWorse(out *page) (shown map[*Case]bool) {
 	if p.Compared == nil || len(p.Compared.Worse) == 0 {
-		return
+		return nil
 	}
+	shown = make(map[*Case]bool)
 	out.add(fmt.Sprintf("### %s: %s went from pass to fail\n", code(string(p.ID), 200), count(len(p.Compared.Worse), "case")))
 	for i, name := range p.Compared.Worse {
 		if i == maxListed {
@@ -58,7 +60,9 @@ func (p *Prompt) mdWorse(out *page) {
 		fmt.Fprintf(&b, "#### %d. %s\n\n%s\nBefore, %s:\n\n%s\nAfter, %s:\n\n%s", after.Number, code(after.title(), 200), mdReasons(after),
 			code(before.Target, 120), fence(before.Output, maxShown), code(after.Target, 120), fence(after.Output, maxShown))
 		out.add(b.String())
+		shown[after] = true
 	}
+	return shown
 }
 
 // find is the first answer to the case of that key or description that has the
@@ -91,22 +95,21 @@ func (c *Case) title() string {
 }
 
 // mdFailures shows the cases that did not pass, the failed ones first, and what
-// is known about the run.
-func (r *Run) mdFailures(out *page) {
+// is known about the run. Those that were shown already are left out.
+func (r *Run) mdFailures(out *page, shown map[*Case]bool) {
 	for _, want := range []Outcome{Fail, Error} {
-		shown := 0
+		listed := 0
 		for i := range r.Cases {
 			c := &r.Cases[i]
-			if c.Outcome != want {
+			if c.Outcome != want || shown[c] {
 				continue
 			}
-			if shown++; shown > maxListed {
-				continue
+			if listed++; listed <= maxListed {
+				out.add(c.mdFailure())
 			}
-			out.add(c.mdFailure())
 		}
-		if shown > maxListed {
-			out.add(fmt.Sprintf("… and %s with the outcome %s.\n", count(shown-maxListed, "more case"), want))
+		if listed > maxListed {
+			out.add(fmt.Sprintf("… and %s with the outcome %s.\n", count(listed-maxListed, "more case"), want))
 		}
 	}
 	if len(r.Notices) > 0 {

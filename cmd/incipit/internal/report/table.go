@@ -74,9 +74,9 @@ func (c *Case) label() string {
 func (c *Case) said() string {
 	switch c.Outcome {
 	case Pass:
-		return "pass  " + c.Output
+		return "pass " + c.Output
 	case Fail:
-		return "FAIL  " + c.Output
+		return "FAIL " + c.Output
 	}
 	if c.Failure != nil {
 		return "ERROR " + c.Failure.Text

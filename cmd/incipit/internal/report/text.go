@@ -118,6 +118,9 @@ func (s *sheet) compared(p *Prompt) {
 			fmt.Fprintf(s, "      … and %d more\n", len(c.Worse)-i)
 			break
 		}
+		if after := p.Run.find(name, Fail); after != nil {
+			name = fmt.Sprintf("%d. %s", after.Number, after.title())
+		}
 		fmt.Fprintf(s, "      %s\n", line(name, s.Width))
 	}
 }

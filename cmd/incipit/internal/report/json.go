@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
@@ -40,9 +41,15 @@ func encode(v any) ([]byte, error) {
 	if err := enc.Encode(v); err != nil {
 		return nil, err
 	}
-	doc := bytes.ToValidUTF8(replaced(buf.Bytes()), []byte("\uFFFD"))
+	doc := replaced(buf.Bytes())
+	if !utf8.Valid(doc) { // raw JSON is copied as it is
+		doc = bytes.ToValidUTF8(doc, []byte("\uFFFD"))
+	}
 	// Printed to the log of a GitHub workflow, this would be a command.
-	return bytes.ReplaceAll(doc, []byte("##["), []byte(`\u0023#[`)), nil
+	if command := []byte("##["); bytes.Contains(doc, command) {
+		doc = bytes.ReplaceAll(doc, command, []byte(`\u0023#[`))
+	}
+	return doc, nil
 }
 
 // replaced writes the escape that the encoder makes of bytes which are not UTF-8

@@ -274,13 +274,18 @@ func BenchmarkForms(b *testing.B) {
 		r.Prompts[1].Run.Cases[i].Number = i + 1
 	}
 	r.Sort()
-	for name, write := range map[string]func(){
-		"text": func() { r.Text(io.Discard, TextOptions{}) }, "markdown": func() { r.Markdown() }, "json": func() { r.JSON() },
-		"junit": func() { r.JUnit() }, "sarif": func() { r.SARIF("1") }, "html": func() { r.HTML() }, "sort": func() { r.Sort() },
+	for name, write := range map[string]func() ([]byte, error){
+		"text":     func() ([]byte, error) { return nil, r.Text(io.Discard, TextOptions{}) },
+		"markdown": func() ([]byte, error) { return r.Markdown(), nil },
+		"json":     r.JSON, "junit": r.JUnit, "html": r.HTML,
+		"sarif": func() ([]byte, error) { return r.SARIF("1") },
+		"sort":  func() ([]byte, error) { r.Sort(); return nil, nil },
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				write()
+				if _, err := write(); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

@@ -58,8 +58,8 @@ func inert(s string) string {
 	}
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		if rest := strings.TrimSpace(l); strings.HasPrefix(rest, "::") {
-			lines[i] = l[:strings.Index(l, "::")] + "⟨::⟩" + strings.TrimPrefix(rest, "::")
+		if before, after, ok := strings.Cut(l, "::"); ok && strings.TrimSpace(before) == "" {
+			lines[i] = before + "⟨::⟩" + after
 		}
 	}
 	return strings.Join(lines, "\n")

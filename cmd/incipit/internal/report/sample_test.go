@@ -9,19 +9,17 @@ import (
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
-func dollar(v float64) *float64 { return &v }
-
 // run is four cases asked of one target, the outcome of each by a letter: p, f,
 // or e.
 func run(target, outcomes string) *Run {
-	r := &Run{Suite: "tests/customer-support.yaml", SuiteHash: "sha256:00", Total: Spent{Calls: len(outcomes), Input: 4_120, Output: 980, Cost: dollar(.0123)}}
+	r := &Run{Suite: "tests/customer-support.yaml", SuiteHash: "sha256:00", Total: Spent{Calls: len(outcomes), Input: 4_120, Output: 980, Cost: new(.0123)}}
 	recorded := time.Date(2026, 1, 31, 9, 0, 0, 0, time.UTC)
 	for i, o := range outcomes {
 		c := Case{
 			Number: i + 1, Key: fmt.Sprintf("k%d", i+1), Description: [...]string{"greets", "refuses to refund", "answers in JSON", "knows its limits"}[i%4],
 			Vars: json.RawMessage(`{"name":"Ada"}`), Target: target, Provider: "gpt-4o-mini", Outcome: Pass, Score: 1,
 			Output: "Hello Ada, how may I help you?", Grades: []Grade{{Type: "contains", Outcome: Pass, Score: 1, Weight: 1, Reason: "it contains Hello", Line: 12}},
-			FinishReason: "stop", LatencyMS: 812.5, Input: 103, OutputTokens: 24, Cost: dollar(.0003), Replayed: true, RecordedAt: &recorded,
+			FinishReason: "stop", LatencyMS: 812.5, Input: 103, OutputTokens: 24, Cost: new(.0003), Replayed: true, RecordedAt: &recorded,
 			File: "tests/customer-support.yaml", Line: 10 + 5*i,
 		}
 		switch o {
@@ -41,8 +39,8 @@ func run(target, outcomes string) *Run {
 func sample() Report {
 	candidate, base := run("customer-support@1.4.0", "pfep"), run("customer-support@1.3.2", "pppp")
 	candidate.Notices = []string{"3 cassettes are older than 90 days"}
-	candidate.Judges = Spent{Calls: 2, Input: 300, Output: 40, Cost: dollar(.0004)}
-	base.Total.Cost = dollar(.0100)
+	candidate.Judges = Spent{Calls: 2, Input: 300, Output: 40, Cost: new(.0004)}
+	base.Total.Cost = new(.0100)
 	var pairs []compare.Pair
 	for i := range 40 {
 		before, after := .0003, .0004

@@ -41,7 +41,7 @@ const (
 
 // Rules are what a comparison is held to. The zero value of each is its default.
 type Rules struct {
-	Alpha    float64            // of the whole comparison, over all gated metrics: 0.05
+	Alpha    float64            // of the whole comparison, over all gated metrics, between 0 and ½: 0.05
 	Margin   float64            // how much worse is still good enough, as a share: 0.10
 	Margins  map[string]float64 // of single metrics
 	Gate     []string           // the metrics that decide; default: pass

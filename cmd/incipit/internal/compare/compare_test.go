@@ -378,12 +378,12 @@ func BenchmarkLevelAndPower(b *testing.B) {
 		for i, s := range selves() {
 			got := share(s, uint64(i))
 			most = max(most, got)
-			b.Logf("with itself: %-46s regress %5.1f %%", s.name, got)
+			fmt.Printf("with itself: %-46s regress %5.1f %%\n", s.name, got)
 		}
 		for i, s := range drops() {
 			got := share(s, 1000+uint64(i))
 			least = min(least, got)
-			b.Logf("true drop:   %-46s regress %5.1f %%", s.name, got)
+			fmt.Printf("true drop:   %-46s regress %5.1f %%\n", s.name, got)
 		}
 		b.ReportMetric(share(scene{cases: 100, cluster: 1, repeats: 1, flaky: .2}, 1), "%_regress_of_itself")
 		b.ReportMetric(share(drops()[0], 2), "%_found_of_10_points")

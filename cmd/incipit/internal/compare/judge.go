@@ -37,7 +37,9 @@ func Compare(pairs []Pair, r Rules) Result {
 }
 
 func (r Rules) withDefaults() Rules {
-	r.Alpha = cmp.Or(r.Alpha, .05)
+	if !(r.Alpha > 0 && r.Alpha < .5) {
+		r.Alpha = .05
+	}
 	r.Margin = cmp.Or(r.Margin, .10)
 	r.MinCases = cmp.Or(r.MinCases, 20)
 	if len(r.Gate) == 0 {

@@ -29,6 +29,7 @@ func (r Report) HTML() ([]byte, error) {
 		"base":     func(p Prompt) string { return line(p.base(), 200) },
 		"title":    func(c Case) string { return line(c.title(), 300) },
 		"where":    func(c Case) string { return line(c.where(), 500) },
+		"flaky":    func(r Run) []string { return r.flakyLines() },
 		"reasons":  func(c Case) []string { return c.reasons() },
 		"before":   func(p Prompt, name string) *Case { return p.BaseRun.find(name, Pass) },
 		"named": func(p Prompt, name string) string {

@@ -112,6 +112,12 @@ func (r *Run) mdFailures(out *page, shown map[*Case]bool) {
 			out.add(fmt.Sprintf("… and %s with the outcome %s.\n", count(listed-maxListed, "more case"), want))
 		}
 	}
+	if flaky := r.flakyLines(); len(flaky) > 0 {
+		var b strings.Builder
+		b.WriteString("Flaky:\n\n")
+		list(&b, flaky, 400)
+		out.add(b.String())
+	}
 	if len(r.Notices) > 0 {
 		var b strings.Builder
 		b.WriteString("Notices:\n\n")

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -75,6 +76,66 @@ func (r *Run) flaky() map[cell]bool {
 			out[c.cell()] = true
 		}
 		seen[c.cell()] = c.Outcome
+	}
+	return out
+}
+
+// flakyLines say of each flaky cell how often it passed.
+func (r *Run) flakyLines() []string {
+	flaky := r.flaky()
+	if len(flaky) == 0 {
+		return nil
+	}
+	type tally struct {
+		first        *Case
+		passed, seen int
+	}
+	tallies := make(map[cell]*tally)
+	var order []*tally
+	for i := range r.Cases {
+		c := &r.Cases[i]
+		if !flaky[c.cell()] {
+			continue
+		}
+		t := tallies[c.cell()]
+		if t == nil {
+			t = &tally{first: c}
+			tallies[c.cell()] = t
+			order = append(order, t)
+		}
+		t.seen++
+		if c.Outcome == Pass {
+			t.passed++
+		}
+	}
+	lines := make([]string, len(order))
+	for i, t := range order {
+		lines[i] = fmt.Sprintf("%d. %s: %s by %s passed %d of %d times", t.first.Number, line(t.first.title(), 200),
+			line(t.first.Target, 120), line(t.first.Provider, 120), t.passed, t.seen)
+	}
+	return lines
+}
+
+// NotPassed are the keys of the cases of a suite that failed or could not be
+// judged, on any of their repeats: what is asked again to see whether it was
+// mended.
+func (r Report) NotPassed(suite string) map[string]bool {
+	out := make(map[string]bool)
+	add := func(run *Run) {
+		if run == nil || run.Suite != suite {
+			return
+		}
+		for _, c := range run.Cases {
+			if c.Outcome != Pass {
+				out[c.Key] = true
+			}
+		}
+	}
+	for _, p := range r.Prompts {
+		add(p.Run)
+	}
+	for i := range r.Configs {
+		add(&r.Configs[i])
 	}
 	return out
 }

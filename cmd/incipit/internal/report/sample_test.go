@@ -65,9 +65,13 @@ func sample() Report {
 				Run: candidate, BaseRun: base, Compared: &compared, Untested: []string{"the tool lookup_order was not called by any case"},
 			},
 		},
-		Configs: []Run{*run("inline", "pp")},
+		Configs: []Run{*run("inline", "pfpp")},
 	}
 	r.Configs[0].Suite = "promptfooconfig.yaml"
+	for i := range r.Configs[0].Cases { // each asked twice
+		c := &r.Configs[0].Cases[i]
+		c.Number, c.Repeat, c.Description = 1+i/2, i%2, "greets"
+	}
 	r.Sort()
 	r.Judge()
 	return r

@@ -140,6 +140,7 @@ func (s *sheet) run(r *Run) {
 	if shown > maxFailures && !s.Verbose {
 		fmt.Fprintf(s, "  … and %s that did not pass; --verbose shows all\n", count(shown-maxFailures, "more case"))
 	}
+	s.lines("  FLAKY ", r.flakyLines())
 	fmt.Fprintf(s, "  %s passed, %d failed, %s", count(r.Passed, "case"), r.Failed, count(r.Errors, "error"))
 	if r.Flaky > 0 {
 		fmt.Fprintf(s, ", %d flaky", r.Flaky)

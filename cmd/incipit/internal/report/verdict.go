@@ -79,7 +79,7 @@ func (j *judgement) run(name string, r *Run) {
 	if r.Failed > 0 {
 		s := fmt.Sprintf("%s: %s of %d failed", name, count(r.Failed, "case"), len(r.Cases))
 		if r.Flaky > 0 {
-			s += fmt.Sprintf(", %d of them flaky", r.Flaky)
+			s += fmt.Sprintf(", %d flaky", r.Flaky)
 		}
 		// A share of cases that could not be judged is not known.
 		if r.Threshold != nil && float64(r.Passed) >= *r.Threshold*float64(len(r.Cases)) {

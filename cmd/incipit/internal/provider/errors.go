@@ -3,6 +3,8 @@ package provider
 import (
 	"fmt"
 	"time"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
 // A Kind says what to do about a failed call.
@@ -20,12 +22,17 @@ const (
 	Unpriced    Kind = "unpriced"    // a limit of money stands, and nobody knows what the model costs
 )
 
+// maxText bounds the text of an Error, in characters.
+const maxText = 300
+
 // An Error is a call that gave no answer.
 type Error struct {
 	Kind     Kind
 	Provider string        // its ID
 	Status   int           // of HTTP; 0 if there was none
 	After    time.Duration // how long the provider asks to wait; 0 if it does not say
+	Again    bool          // the same request may be answered if it is made again
+	Sent     bool          // the request may have reached a model, which may have charged for it
 	Text     string        // what happened, fit to be shown: no secret, no control character, at most 300 characters
 	Fix      string        // what to try
 }
@@ -35,4 +42,17 @@ func (e *Error) Error() string {
 		return fmt.Sprintf("%s: %s (HTTP %d)", e.Provider, e.Text, e.Status)
 	}
 	return fmt.Sprintf("%s: %s", e.Provider, e.Text)
+}
+
+// refuse is a request, or a setting, that this provider cannot take.
+func refuse(id, fix, format string, args ...any) *Error {
+	return &Error{Kind: Rejected, Provider: prompt.Clip(id, 200), Text: prompt.Clip(fmt.Sprintf(format, args...), maxText), Fix: fix}
+}
+
+// garbled is an answer that is none.
+func garbled(id, format string, args ...any) *Error {
+	return &Error{
+		Kind: Malformed, Provider: id, Sent: true, Text: prompt.Clip(fmt.Sprintf(format, args...), maxText),
+		Fix: "ask the provider's own status page, and whether the base URL is that of the API",
+	}
 }

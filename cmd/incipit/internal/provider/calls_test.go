@@ -159,18 +159,22 @@ func TestARequestThatAWireCannotTakeIsRejected(t *testing.T) {
 		id   string
 		edit func(*Request)
 	}{
-		"parameters that are a list":        {"openai:m", func(r *Request) { r.Parameters = json.RawMessage(`[1]`) }},
-		"parameters that are nothing":       {"anthropic:m", func(r *Request) { r.Parameters = json.RawMessage(`{`) }},
-		"parameters with messages":          {"openai:m", func(r *Request) { r.Parameters = json.RawMessage(`{"messages":[]}`) }},
-		"a stream":                          {"openai:m", func(r *Request) { r.Parameters = json.RawMessage(`{"stream":true}`) }},
-		"parts that are no list":            {"openai:responses:m", func(r *Request) { r.Messages[0].Parts = json.RawMessage(`{}`) }},
-		"tools that are no list":            {"openai:responses:m", func(r *Request) { r.Tools = json.RawMessage(`{"a":1}`) }},
-		"audio for anthropic":               {"anthropic:m", func(r *Request) { r.Messages[0].Parts = json.RawMessage(`[{"type":"input_audio"}]`) }},
-		"a plain data URL for anthropic":    {"anthropic:m", func(r *Request) { r.Messages[0].Parts = json.RawMessage(`[{"type":"image_url","image_url":{"url":"data:,x"}}]`) }},
-		"a JSON mode for anthropic":         {"anthropic:m", func(r *Request) { r.Parameters = json.RawMessage(`{"response_format":{"type":"json_object"}}`) }},
-		"arguments of a tool that are none": {"anthropic:m", func(r *Request) { r.Messages[0].Extra = json.RawMessage(`{"tool_calls":[{"id":"c","function":{"arguments":"{"}}]}`) }},
-		"a system message of parts":         {"anthropic:m", func(r *Request) { r.Messages[0] = Message{Role: "system", Parts: json.RawMessage(`[]`)} }},
-		"an extra that is none":             {"openai:m", func(r *Request) { r.Messages[0].Extra = json.RawMessage(`7`) }},
+		"parameters that are a list":  {"openai:m", func(r *Request) { r.Parameters = json.RawMessage(`[1]`) }},
+		"parameters that are nothing": {"anthropic:m", func(r *Request) { r.Parameters = json.RawMessage(`{`) }},
+		"parameters with messages":    {"openai:m", func(r *Request) { r.Parameters = json.RawMessage(`{"messages":[]}`) }},
+		"a stream":                    {"openai:m", func(r *Request) { r.Parameters = json.RawMessage(`{"stream":true}`) }},
+		"parts that are no list":      {"openai:responses:m", func(r *Request) { r.Messages[0].Parts = json.RawMessage(`{}`) }},
+		"tools that are no list":      {"openai:responses:m", func(r *Request) { r.Tools = json.RawMessage(`{"a":1}`) }},
+		"audio for anthropic":         {"anthropic:m", func(r *Request) { r.Messages[0].Parts = json.RawMessage(`[{"type":"input_audio"}]`) }},
+		"a plain data URL for anthropic": {"anthropic:m", func(r *Request) {
+			r.Messages[0].Parts = json.RawMessage(`[{"type":"image_url","image_url":{"url":"data:,x"}}]`)
+		}},
+		"a JSON mode for anthropic": {"anthropic:m", func(r *Request) { r.Parameters = json.RawMessage(`{"response_format":{"type":"json_object"}}`) }},
+		"arguments of a tool that are none": {"anthropic:m", func(r *Request) {
+			r.Messages[0].Extra = json.RawMessage(`{"tool_calls":[{"id":"c","function":{"arguments":"{"}}]}`)
+		}},
+		"a system message of parts": {"anthropic:m", func(r *Request) { r.Messages[0] = Message{Role: "system", Parts: json.RawMessage(`[]`)} }},
+		"an extra that is none":     {"openai:m", func(r *Request) { r.Messages[0].Extra = json.RawMessage(`7`) }},
 	} {
 		p, _ := open(t, Spec{ID: tt.id, Config: map[string]any{"apiBaseUrl": evil}}, testConfig(nil))
 		r := ask("hi")
@@ -266,7 +270,7 @@ func TestEchoAnswersWithWhatItWasAsked(t *testing.T) {
 	for want, r := range map[string]Request{
 		"hi": ask("hi"),
 		`[{"content":"Be brief.","role":"system"},{"content":"hi","role":"user"}]`: {Messages: []Message{{Role: "system", Content: "Be brief."}, {Role: "user", Content: "hi"}}},
-		`[{"content":"hi","role":"system"}]`:                                      {Messages: []Message{{Role: "system", Content: "hi"}}},
+		`[{"content":"hi","role":"system"}]`:                                       {Messages: []Message{{Role: "system", Content: "hi"}}},
 	} {
 		got, err := p.Call(t.Context(), r)
 		if err != nil || got.Output != want || got.Cost == nil || *got.Cost != 0 {

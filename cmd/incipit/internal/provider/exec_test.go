@@ -18,16 +18,16 @@ import (
 
 func TestACommandIsSplitAndNothingIsExpanded(t *testing.T) {
 	for in, want := range map[string][]string{
-		``:                              nil,
-		`  `:                            nil,
-		`a b  c`:                        {"a", "b", "c"},
-		`a 'b c' "d e"`:                 {"a", "b c", "d e"},
-		`a''b ""`:                       {"ab", ""},
-		`a\ b 'c\d' "e\"f\g"`:           {"a b", `c\d`, `e"f\g`},
-		`$HOME ~ *.py`:                  {"$HOME", "~", "*.py"},
-		`a; rm -rf / | b > c && $(d)`:   {"a;", "rm", "-rf", "/", "|", "b", ">", "c", "&&", "$(d)"},
-		"a\tb\nc":                       {"a", "b", "c"},
-		`--x="a b"`:                     {"--x=a b"},
+		``:                            nil,
+		`  `:                          nil,
+		`a b  c`:                      {"a", "b", "c"},
+		`a 'b c' "d e"`:               {"a", "b c", "d e"},
+		`a''b ""`:                     {"ab", ""},
+		`a\ b 'c\d' "e\"f\g"`:         {"a b", `c\d`, `e"f\g`},
+		`$HOME ~ *.py`:                {"$HOME", "~", "*.py"},
+		`a; rm -rf / | b > c && $(d)`: {"a;", "rm", "-rf", "/", "|", "b", ">", "c", "&&", "$(d)"},
+		"a\tb\nc":                     {"a", "b", "c"},
+		`--x="a b"`:                   {"--x=a b"},
 	} {
 		got, err := SplitArgv(in)
 		if err != nil || !slices.Equal(got, want) {

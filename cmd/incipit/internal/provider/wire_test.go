@@ -258,13 +258,13 @@ func TestNoErrorHoldsAKey(t *testing.T) {
 func TestHideTakesWholeKeysAndTheirBeginnings(t *testing.T) {
 	hide := hider("sk-0123456789abcdefXYZ", "sk-0123456789abcdefXYZ-longer", "short", "")
 	for in, want := range map[string]string{
-		"":                                     "",
-		"no key at all, short":                 "no key at all, short",
-		"a sk-0123456789abcdefXYZ b":           "a [secret] b",
-		"sk-0123456789abcdefXYZ-longer":        "[secret]",
-		"sk-0123456789abcdefXYZ-lon…":          "[secret]…",
-		"sk-0123456789abc…":                    "[secret]…",
-		"sk-0123456789ab…":                     "sk-0123456789ab…",
+		"":                              "",
+		"no key at all, short":          "no key at all, short",
+		"a sk-0123456789abcdefXYZ b":    "a [secret] b",
+		"sk-0123456789abcdefXYZ-longer": "[secret]",
+		"sk-0123456789abcdefXYZ-lon…":   "[secret]…",
+		"sk-0123456789abc…":             "[secret]…",
+		"sk-0123456789ab…":              "sk-0123456789ab…",
 		"sk-0123456789abcdefXYZsk-0123456789abcdefXYZ": "[secret][secret]",
 	} {
 		if got := hide(in); got != want {

@@ -34,23 +34,26 @@ func Estimate(r Request) (input, output int) {
 		}
 	}
 	input += (len(r.Tools) + len(r.OutputSchema)) / 4
-	var limits struct {
-		MaxTokens           *float64 `json:"max_tokens"`
-		MaxCompletionTokens *float64 `json:"max_completion_tokens"`
-		MaxOutputTokens     *float64 `json:"max_output_tokens"`
-		N                   float64  `json:"n"`
-	}
-	_ = json.Unmarshal(r.Parameters, &limits) // a value of another kind sets no limit
 	output = unsaidOutput
-	for _, said := range []*float64{limits.MaxTokens, limits.MaxCompletionTokens, limits.MaxOutputTokens} {
-		if said != nil && *said >= 0 && *said < 1e9 {
-			output = int(*said)
+	for _, name := range []string{"max_tokens", "max_completion_tokens", "max_output_tokens"} {
+		if n, ok := count(r.Parameters, name); ok {
+			output = n
 		}
 	}
-	if limits.N > 1 && limits.N < 1000 {
-		output *= int(limits.N)
+	if n, ok := count(r.Parameters, "n"); ok && n > 1 {
+		output *= min(n, 1000)
 	}
 	return input, output
+}
+
+// count reads a parameter that is a number of something.
+func count(parameters json.RawMessage, name string) (int, bool) {
+	var all map[string]json.RawMessage
+	var n float64
+	if json.Unmarshal(parameters, &all) != nil || all[name] == nil || json.Unmarshal(all[name], &n) != nil {
+		return 0, false
+	}
+	return int(n), n >= 0 && n < 1e9
 }
 
 // BudgetConfig is what may be spent. Zero is no limit.

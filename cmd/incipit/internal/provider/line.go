@@ -36,6 +36,9 @@ func openLine(spec Spec, api address, model string, set settings, c Config) (*li
 	if err != nil {
 		return nil, err
 	}
+	if api.azure && (model == "." || model == "..") {
+		return nil, refuse(spec.ID, "write the name of the deployment", "%q is no deployment", model)
+	}
 	key, closed := c.keyFor(spec, api, set, base, own)
 	for name := range set.headers {
 		switch strings.ToLower(name) {
@@ -76,7 +79,8 @@ func (l *line) options(t *trip, model string) []option.RequestOption {
 	}
 	if l.api.azure {
 		u := *l.base
-		u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/v1") + "/openai/deployments/" + url.PathEscape(model) + "/"
+		u.Path = strings.TrimSuffix(strings.TrimRight(u.Path, "/"), "/v1") + "/openai/deployments/"
+		u = *u.JoinPath(url.PathEscape(model), "/")
 		opts = append(opts, option.WithBaseURL(u.String()), option.WithQuery("api-version", cmp.Or(l.set.apiVersion, azureVersion)))
 		if l.key != "" {
 			opts = append(opts, option.WithHeader("Api-Key", l.key))

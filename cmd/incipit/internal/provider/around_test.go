@@ -59,7 +59,7 @@ func TestTheConfigSaysHowOftenToTry(t *testing.T) {
 	m.code = 503
 	p, _ := open(t, Spec{ID: "openai:m", Config: map[string]any{"apiBaseUrl": m.URL, "maxRetries": 1}}, testConfig(nil))
 	_, err := Around{Now: time.Now, Retry: Retry{Base: time.Millisecond}}.Wrap(p).Call(t.Context(), ask("hi"))
-	failure(t, err, Unavailable)
+	fails(t, err, Unavailable)
 	if m.count() != 2 {
 		t.Errorf("%d requests", m.count())
 	}
@@ -90,14 +90,14 @@ func TestACallIsMadeOnlyWithinTheBudget(t *testing.T) {
 	// A call that broke off may be charged for.
 	b = NewBudget(BudgetConfig{MaxCost: 1})
 	_, err = run(b, &fake{id: "openai:chat", answer: func(Request, int) (Response, error) { return Response{}, garbled("p", "cut off") }}, r, 1)
-	failure(t, err, Malformed)
+	fails(t, err, Malformed)
 	if cost, calls, _ := b.Spent(); cost < 0.01 || calls != 1 {
 		t.Error(cost, calls)
 	}
 	// One that never left is not, and counts as none.
 	b = NewBudget(BudgetConfig{MaxCost: 1})
 	_, err = run(b, &fake{id: "openai:chat", answer: func(Request, int) (Response, error) { return Response{}, refuse("p", "x", "y") }}, r, 1)
-	failure(t, err, Rejected)
+	fails(t, err, Rejected)
 	if cost, calls, _ := b.Spent(); cost != 0 || calls != 0 {
 		t.Error(cost, calls)
 	}
@@ -113,7 +113,7 @@ func TestACallIsMadeOnlyWithinTheBudget(t *testing.T) {
 	r.Model = "acme-1"
 	evil := &fake{id: "openai:chat"}
 	_, err = run(NewBudget(BudgetConfig{MaxCost: 1}), evil, r, 1)
-	failure(t, err, Unpriced)
+	fails(t, err, Unpriced)
 	if answered, err := run(NewBudget(BudgetConfig{MaxCalls: 1}), counting("openai:chat"), r, 2); answered != 1 {
 		t.Error(answered, err)
 	}
@@ -198,13 +198,13 @@ func TestVectorsGoThroughCassettesAndBudget(t *testing.T) {
 		t.Errorf("%v, %v, %v after %d requests", again, usage, err, m.count())
 	}
 	_, _, err = around(tape(t, dir, nil)).WrapEmbedder(e).Embed(t.Context(), name, []string{"b", "a"})
-	failure(t, err, Missing)
+	fails(t, err, Missing)
 	if _, _, err := (Around{Now: time.Now}).WrapEmbedder(e).Embed(t.Context(), name, []string{"a", "b"}); err != nil {
 		t.Error(err)
 	}
 	a = Around{Now: time.Now, Budget: NewBudget(BudgetConfig{MaxCost: 1})}
 	_, _, err = a.WrapEmbedder(e).Embed(t.Context(), "acme-embed", []string{"a"})
-	failure(t, err, Unpriced)
+	fails(t, err, Unpriced)
 }
 
 func TestEchoStandsBehindNothing(t *testing.T) {

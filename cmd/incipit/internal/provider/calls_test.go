@@ -184,7 +184,7 @@ func TestARequestThatAWireCannotTakeIsRejected(t *testing.T) {
 			t.Errorf("%s is sent", name)
 			continue
 		}
-		failure(t, err, Rejected)
+		fails(t, err, Rejected)
 	}
 }
 
@@ -194,21 +194,35 @@ func TestWhatModelsAnswer(t *testing.T) {
 		id, answer string
 		want       Response
 	}{
-		"chat calls tools": {"openai:m", `{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":` + call + `},"finish_reason":"tool_calls"}]}`,
-			Response{Output: call, ToolCalls: json.RawMessage(call), FinishReason: "tool_calls"}},
-		"chat refuses": {"openai:m", `{"choices":[{"message":{"content":null,"refusal":"I will not."},"finish_reason":"stop"}]}`,
-			Response{Output: "I will not.", Refusal: true, FinishReason: "stop"}},
-		"chat is filtered": {"openai:m", `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}`,
-			Response{Refusal: true, FinishReason: "content_filter"}},
+		"chat calls tools": {
+			"openai:m", `{"choices":[{"message":{"role":"assistant","content":null,"tool_calls":` + call + `},"finish_reason":"tool_calls"}]}`,
+			Response{Output: call, ToolCalls: json.RawMessage(call), FinishReason: "tool_calls"},
+		},
+		"chat refuses": {
+			"openai:m", `{"choices":[{"message":{"content":null,"refusal":"I will not."},"finish_reason":"stop"}]}`,
+			Response{Output: "I will not.", Refusal: true, FinishReason: "stop"},
+		},
+		"chat is filtered": {
+			"openai:m", `{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}`,
+			Response{Refusal: true, FinishReason: "content_filter"},
+		},
 		"chat says no more": {"openai:m", `{"choices":[{"message":{"content":"x"}}]}`, Response{Output: "x"}},
-		"responses call tools": {"openai:responses:m", `{"status":"completed","output":[{"type":"function_call","call_id":"c1","name":"look","arguments":"{\"at\":1}"}]}`,
-			Response{Output: call, ToolCalls: json.RawMessage(call), FinishReason: "tool_calls"}},
-		"responses refuse": {"openai:responses:m", `{"output":[{"type":"message","content":[{"type":"refusal","refusal":"No."}]}]}`,
-			Response{Output: "No.", Refusal: true, FinishReason: "stop"}},
-		"responses are cut": {"openai:responses:m", `{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`,
-			Response{Output: "a", FinishReason: "length"}},
-		"anthropic calls tools": {"anthropic:m", `{"content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"tool_use","id":"c1","name":"look","input":{"at": 1}}],"stop_reason":"tool_use"}`,
-			Response{Output: call, ToolCalls: json.RawMessage(call), FinishReason: "tool_calls"}},
+		"responses call tools": {
+			"openai:responses:m", `{"status":"completed","output":[{"type":"function_call","call_id":"c1","name":"look","arguments":"{\"at\":1}"}]}`,
+			Response{Output: call, ToolCalls: json.RawMessage(call), FinishReason: "tool_calls"},
+		},
+		"responses refuse": {
+			"openai:responses:m", `{"output":[{"type":"message","content":[{"type":"refusal","refusal":"No."}]}]}`,
+			Response{Output: "No.", Refusal: true, FinishReason: "stop"},
+		},
+		"responses are cut": {
+			"openai:responses:m", `{"status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[{"type":"message","content":[{"type":"output_text","text":"a"}]}]}`,
+			Response{Output: "a", FinishReason: "length"},
+		},
+		"anthropic calls tools": {
+			"anthropic:m", `{"content":[{"type":"thinking","thinking":"hm","signature":"s"},{"type":"tool_use","id":"c1","name":"look","input":{"at": 1}}],"stop_reason":"tool_use"}`,
+			Response{Output: call, ToolCalls: json.RawMessage(call), FinishReason: "tool_calls"},
+		},
 		"anthropic refuses": {"anthropic:m", `{"content":[],"stop_reason":"refusal"}`, Response{Refusal: true, FinishReason: "content_filter"}},
 		"anthropic is cut":  {"anthropic:m", `{"content":[{"type":"text","text":"a"}],"stop_reason":"max_tokens"}`, Response{Output: "a", FinishReason: "length"}},
 	} {
@@ -250,7 +264,7 @@ func TestVectorsComeInTheOrderOfTheTexts(t *testing.T) {
 		}
 		vectors, usage, err := e.Embed(t.Context(), name, []string{"a", "b"})
 		if want != "" {
-			failure(t, err, want)
+			fails(t, err, want)
 			continue
 		}
 		if err != nil || !slices.Equal(vectors[0], []float64{1, 2}) || !slices.Equal(vectors[1], []float64{3, 4}) || usage.Input != 5 {

@@ -389,7 +389,7 @@ func TestAFailureIsNotRecorded(t *testing.T) {
 		return Response{}, &Error{Kind: Denied, Provider: "p", Text: "no", Fix: "yes"}
 	}})
 	_, err := p.Call(t.Context(), ask("hi"))
-	failure(t, err, Denied)
+	fails(t, err, Denied)
 	if all := files(t, dir); len(all) != 0 {
 		t.Error(all)
 	}
@@ -468,7 +468,7 @@ func TestCassettesThatCannotWorkAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := around(c).Wrap(counting("p")).Call(t.Context(), ask("hi"))
-	failure(t, err, Missing)
+	fails(t, err, Missing)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	unlock, err := c.lock(t.Context(), "k")

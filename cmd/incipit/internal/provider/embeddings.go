@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/packages/param"
@@ -24,10 +25,8 @@ func (e *embeddings) Embed(ctx context.Context, model string, texts []string) ([
 		return nil, Usage{}, refuse(e.id, "ask for some of them at a time", "%d texts are not from 1 to %d", len(texts), maxTexts)
 	}
 	model = cmp.Or(model, e.model)
-	body := make(map[string]json.RawMessage, len(e.set.params)+2)
-	for name, v := range e.set.params {
-		body[name] = v
-	}
+	body := make(map[string]json.RawMessage, len(e.set.params)+3)
+	maps.Copy(body, e.set.params)
 	body["model"], body["input"], body["encoding_format"] = mustJSON(model), mustJSON(texts), mustJSON("float")
 	t := e.trip()
 	service := openai.NewEmbeddingService(e.options(t, model)...)

@@ -145,6 +145,7 @@ func (e *endpoint) Call(ctx context.Context, r Request) (Response, error) {
 	if err != nil {
 		return Response{}, err
 	}
+	defer resp.Body.Close()
 	output, err := e.output(ctx, t.seen, resp)
 	if err != nil {
 		return Response{}, err

@@ -78,14 +78,14 @@ func TestWhatAnEndpointAnswersIsTransformed(t *testing.T) {
 		c.Transform = evaluate
 		p, _ := open(t, Spec{ID: m.URL, Config: map[string]any{"transformResponse": code}}, c)
 		_, err := p.Call(t.Context(), ask("hi"))
-		failure(t, err, kind)
+		fails(t, err, kind)
 	}
 	p, _ := open(t, Spec{ID: serve(t, answer).URL, Config: map[string]any{"transformResponse": "json.a.map(x => x)"}}, testConfig(nil))
 	_, err := p.Call(t.Context(), ask("hi"))
-	failure(t, err, Rejected)
+	fails(t, err, Rejected)
 	p, _ = open(t, Spec{ID: serve(t, "<html>").URL, Config: map[string]any{"transformResponse": "json.a"}}, testConfig(nil))
 	_, err = p.Call(t.Context(), ask("hi"))
-	failure(t, err, Malformed)
+	fails(t, err, Malformed)
 }
 
 func TestAnEndpointThatIsNotSetUpIsRefused(t *testing.T) {
@@ -101,13 +101,13 @@ func TestAnEndpointThatIsNotSetUpIsRefused(t *testing.T) {
 			t.Errorf("%s is taken", name)
 			continue
 		}
-		failure(t, err, Rejected)
+		fails(t, err, Rejected)
 	}
 	evil := trap(t)
 	for _, body := range []string{"{{vars.x}}", "{{prompt", "{{prompt | upper}}", "{{}}"} {
 		p, _ := open(t, Spec{ID: evil, Config: map[string]any{"body": body}}, testConfig(nil))
 		_, err := p.Call(t.Context(), ask("hi"))
-		failure(t, err, Rejected)
+		fails(t, err, Rejected)
 	}
 	// What a prompt says is no template.
 	m := serve(t, `"ok"`)

@@ -115,7 +115,7 @@ func TestAProgramRunsOnlyWhereThatIsAllowed(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "touched")
 	p, _ := open(t, Spec{ID: script(t, "touch '"+at+"'")}, testConfig(nil))
 	_, err := p.Call(t.Context(), ask("hi"))
-	failure(t, err, Denied)
+	fails(t, err, Denied)
 	if _, err := os.Stat(at); err == nil {
 		t.Error("it ran")
 	}
@@ -150,11 +150,11 @@ func TestAProgramThatFailsIsAnError(t *testing.T) {
 	c := execConfig(map[string]string{"PATH": "/usr/bin:/bin"})
 	p, _ := open(t, Spec{ID: "exec:/nowhere/at/all"}, c)
 	_, err := p.Call(t.Context(), ask("hi"))
-	failure(t, err, Unavailable)
+	fails(t, err, Unavailable)
 	p, _ = open(t, Spec{ID: script(t, "echo hi")}, c)
 	for _, text := range []string{strings.Repeat("x", 1<<20), "a\x00b"} {
 		_, err := p.Call(t.Context(), ask(text))
-		failure(t, err, Rejected)
+		fails(t, err, Rejected)
 	}
 }
 

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -70,13 +71,8 @@ func TestAKeyGoesToItsOwnHostAlone(t *testing.T) {
 		"the environment is not read by a name of two pieces": {id: "https://evil.example/x", config: map[string]any{"headers": map[string]any{"X-Api-Key": "{{ env.ACME_KEY | dump }}"}}, kind: Denied},
 	} {
 		t.Run(name, func(t *testing.T) {
-			vars := map[string]string{}
-			for k, v := range env {
-				vars[k] = v
-			}
-			for k, v := range tt.env {
-				vars[k] = v
-			}
+			vars := maps.Clone(env)
+			maps.Copy(vars, tt.env)
 			r := &recorder{}
 			c := testConfig(vars)
 			c.Transport, c.KeyHosts = r, allowed
@@ -86,7 +82,7 @@ func TestAKeyGoesToItsOwnHostAlone(t *testing.T) {
 			}
 			_, err := p.Call(t.Context(), ask("hi"))
 			if tt.kind != "" {
-				failure(t, err, tt.kind)
+				fails(t, err, tt.kind)
 				if r.host != "" {
 					t.Errorf("a request went to %s", r.host)
 				}
@@ -111,14 +107,14 @@ func TestAConfigCannotSendAKeyToAListener(t *testing.T) {
 	for _, id := range []string{"openai:m", "openai:responses:m", "anthropic:m", "openrouter:m", "google:m"} {
 		p, _ := open(t, Spec{ID: id, Config: map[string]any{"apiBaseUrl": evil + "/v1", "apiKeyEnvar": "OPENAI_API_KEY"}}, c)
 		_, err := p.Call(t.Context(), ask("hi"))
-		failure(t, err, Denied)
+		fails(t, err, Denied)
 	}
 	e, _, err := OpenEmbedder(Spec{ID: "openai:embedding:m", Config: map[string]any{"apiBaseUrl": evil + "/v1", "apiKeyEnvar": "OPENAI_API_KEY"}}, c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _, err = e.Embed(t.Context(), "m", []string{"x"})
-	failure(t, err, Denied)
+	fails(t, err, Denied)
 }
 
 func TestNoRedirectIsFollowed(t *testing.T) {

@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,7 +59,7 @@ func TestALimitThatLeavesNoTimeIsSaidAtOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		err := g.wait(ctx, 60)
-		failure(t, err, Limited)
+		fails(t, err, Limited)
 		if time.Since(began) != 0 {
 			t.Errorf("said after %s", time.Since(began))
 		}
@@ -96,7 +95,7 @@ func TestProvidersOfOneIDShareTheirPlaces(t *testing.T) {
 		if most.Load() != 3 {
 			t.Errorf("%d at once", most.Load())
 		}
-		if limits.gate("p", 0) != limits.gate("p", 0) || limits.gate("p", 0) == limits.gate(fmt.Sprint("q"), 0) {
+		if g := limits.gate("p", 0); g != limits.gate("p", 0) || g == limits.gate("q", 0) {
 			t.Error("a gate is that of one ID")
 		}
 		g := newGate("p", Limit{Concurrency: 1})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 
 	"github.com/openai/openai-go/v3/packages/param"
 	"github.com/openai/openai-go/v3/responses"
@@ -113,9 +114,7 @@ func flatten(raw json.RawMessage, key string) json.RawMessage {
 		return raw
 	}
 	delete(outer, key)
-	for k, v := range inner {
-		outer[k] = v
-	}
+	maps.Copy(outer, inner)
 	return mustJSON(outer)
 }
 

@@ -21,7 +21,7 @@ func environment(vars map[string]string) func(string) string {
 }
 
 func testConfig(vars map[string]string) Config {
-	return Config{Getenv: environment(vars), Now: time.Now, Timeout: 10 * time.Second}
+	return Config{Getenv: environment(vars), Now: time.Now, Timeout: time.Minute}
 }
 
 // A seen is a request that a server got.
@@ -123,6 +123,12 @@ func failure(t *testing.T, err error, kind Kind) *Error {
 		t.Errorf("%+v", e)
 	}
 	return e
+}
+
+// fails is failure for whom its kind is enough.
+func fails(t *testing.T, err error, kind Kind) {
+	t.Helper()
+	_ = failure(t, err, kind) //nolint:errcheck // it has failed the test by now if it is another
 }
 
 const chatOK = `{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-4o-mini-2024-07-18",

@@ -3,7 +3,6 @@ package provider
 import (
 	"cmp"
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -163,7 +162,3 @@ func ForModel(model string) (string, error) {
 	}
 	return "", refuse(model, "name its provider: openai/MODEL, anthropic/MODEL, ollama/MODEL, …", "nobody knows which provider answers for the model %q", prompt.Clip(model, 80))
 }
-
-// drain reads the rest of what nobody wants, up to a bound, so that a
-// connection can be used again.
-func drain(r io.Reader) { _, _ = io.CopyN(io.Discard, r, 4<<10) }

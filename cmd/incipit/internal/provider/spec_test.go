@@ -91,7 +91,7 @@ func TestWhatIsNotSupportedIsRefusedByName(t *testing.T) {
 			t.Errorf("%s is taken", name)
 			continue
 		}
-		failure(t, err, Rejected)
+		fails(t, err, Rejected)
 	}
 }
 

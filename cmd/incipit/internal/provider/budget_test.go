@@ -81,6 +81,7 @@ func TestARequestIsEstimatedBeforeItIsMade(t *testing.T) {
 	if in, _ := Estimate(r); in != 104+4+2+imageTokens {
 		t.Error(in)
 	}
+	r.Messages = nil
 	for params, want := range map[string]int{
 		`{"max_tokens":7}`: 7, `{"max_completion_tokens":7}`: 7, `{"max_output_tokens":7}`: 7, `{"max_tokens":7,"n":3}`: 21,
 		`{"max_tokens":-1}`: unsaidOutput, `{"max_tokens":1e300}`: unsaidOutput, `{"max_tokens":"x"}`: unsaidOutput, `[`: unsaidOutput, ``: unsaidOutput,

@@ -24,8 +24,11 @@ func hostile() map[string]struct {
 } {
 	const start = `{"choices":[{"message":{"content":"`
 	var bomb bytes.Buffer
-	z := gzip.NewWriter(&bomb)
-	for range 32 { // MiB, of which some 32 KiB are sent
+	z, err := gzip.NewWriterLevel(&bomb, gzip.BestSpeed)
+	if err != nil {
+		panic(err)
+	}
+	for range 9 { // MiB, of which some KiB are sent
 		_, _ = z.Write(make([]byte, 1<<20))
 	}
 	_ = z.Close()

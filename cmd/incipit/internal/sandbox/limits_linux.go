@@ -29,7 +29,7 @@ func lower(l limits) error {
 		{syscall.RLIMIT_FSIZE, 0},
 		{syscall.RLIMIT_NOFILE, 16},
 		{syscall.RLIMIT_CPU, cpuSeconds},
-		{syscall.RLIMIT_AS, mapped + 4*uint64(l.MemoryBytes) + 1<<30},
+		{syscall.RLIMIT_AS, mapped + 3*uint64(l.MemoryBytes) + 512<<20},
 	} {
 		if err := syscall.Setrlimit(limit.what, &syscall.Rlimit{Cur: limit.value, Max: limit.value}); err != nil {
 			return fmt.Errorf("limit %d: %w", limit.what, err)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	maxFrames   = 5000 // calls within calls of a script
+	maxFrames   = 2000 // calls within calls of a script; native ones unwind in quadratic time
 	maxCompiled = 2000 // programs that are kept
 )
 

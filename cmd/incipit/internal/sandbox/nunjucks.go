@@ -119,21 +119,17 @@ func reaches(template string) bool {
 	return strings.Contains(template, "__") || strings.Contains(template, "prototype")
 }
 
-// located reads the line out of what nunjucks says:
-//
-//	(template) [Line 3, Column 7]
-//	  what is wrong
+// located reads the line out of what the prelude says: [Line 3] and what is wrong.
 func located(err error) error {
 	var e *ScriptError
 	if !errors.As(err, &e) {
 		return err
 	}
-	place := regexp.MustCompile(`\[Line (\d+), Column \d+\]`)
-	at := place.FindStringSubmatchIndex(e.Message)
-	if at == nil {
-		return &ScriptError{Message: e.Message}
+	message := strings.TrimPrefix(e.Message, "Error: ")
+	found := regexp.MustCompile(`^\[Line (\d{1,9})\] `).FindStringSubmatch(message)
+	if found == nil {
+		return &ScriptError{Message: message}
 	}
-	line, _ := strconv.Atoi(e.Message[at[2]:at[3]]) // digits; too many of them are no line
-	message := strings.TrimSpace(e.Message[at[1]:])
-	return &ScriptError{Message: strings.TrimPrefix(message, "Error: "), Line: line}
+	line, _ := strconv.Atoi(found[1]) // it is digits
+	return &ScriptError{Message: message[len(found[0]):], Line: line}
 }

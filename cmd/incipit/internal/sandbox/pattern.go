@@ -37,7 +37,7 @@ type Pattern struct {
 	source  string
 	timeout time.Duration
 	unicode bool
-	linear  *regexp.Regexp  // one of these
+	linear  *regexp.Regexp // one of these
 	back    *regexp2.Regexp
 }
 

@@ -5,7 +5,7 @@
   'use strict';
   var maxTemplates = 500;
   var given = {};
-  var env = new nunjucks.Environment([], { autoescape: false });
+  var env = new nunjucks.Environment([], { autoescape: false, dev: true }); // dev: errors keep their line
 
   env.addGlobal('env', new Proxy({}, {
     get: function (_, name) {
@@ -26,15 +26,32 @@
   // be there for the next one. nunjucks itself got Function by another way.
   Object.defineProperty(Function.prototype, 'constructor', { value: undefined });
 
+  // nunjucks counts lines from 1 in what it says of a template's text. In what
+  // it says of one that runs it counts from 0, and the line is that of the last
+  // call: believed only where the call itself is what failed.
+  function fail(e, runs) {
+    var known = e && typeof e.lineno === 'number' && (!runs || /Unable to call/.test(e.message));
+    var line = known ? '[Line ' + (e.lineno + (runs ? 1 : 0)) + '] ' : '';
+    var message = String(e && e.message || e)
+      .replace(/(Template render error: )?\(template\)( \[Line \d+(, Column \d+)?\])?\s*/g, '')
+      .replace(/^(Error: )+/, '');
+    throw new Error(line + message);
+  }
+
   var templates = new Map();
+  function compiled(source) {
+    var template = templates.get(source);
+    if (template) return template;
+    if (templates.size >= maxTemplates) templates.clear();
+    template = new nunjucks.Template(source, env, 'template');
+    try { template.compile(); } catch (e) { fail(e, false); }
+    templates.set(source, template);
+    return template;
+  }
+
   return function (source, vars, names) {
     given = names;
-    var template = templates.get(source);
-    if (!template) {
-      if (templates.size >= maxTemplates) templates.clear();
-      template = new nunjucks.Template(source, env, 'template');
-      templates.set(source, template);
-    }
-    return template.render(vars);
+    var template = compiled(source);
+    try { return template.render(vars); } catch (e) { fail(e, true); }
   };
 })

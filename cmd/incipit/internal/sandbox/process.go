@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -116,16 +117,22 @@ func (k *child) buried() error {
 	}
 	said := k.stderr.line()
 	switch {
-	case exit.ExitCode() == exitMemory, strings.Contains(said, "out of memory"), strings.Contains(said, "cannot allocate memory"):
+	case exit.ExitCode() == exitMemory, saysAny(said, "out of memory", "cannot allocate", "failed to allocate", "address space collisions"):
 		return ErrMemory
 	case exit.ExitCode() == exitTime:
 		return ErrTimeout
-	case strings.Contains(said, "stack overflow"), strings.Contains(said, "stack exceeds"):
+	case saysAny(said, "stack overflow", "stack exceeds"):
 		return &ScriptError{Message: "it recurses too deeply"}
 	case said != "":
 		return fmt.Errorf("%w (%v): %s", errVanished, exit, said)
 	}
 	return fmt.Errorf("%w (%v)", errVanished, exit)
+}
+
+// saysAny reports whether Go's runtime, or the race detector, said one of these
+// at its end.
+func saysAny(text string, words ...string) bool {
+	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }
 
 // A head keeps the beginning of what is written to it.

@@ -101,12 +101,8 @@ func (s *Sandbox) ask(ctx context.Context, r request) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	select {
-	case <-s.done:
-		return answer{}, ErrClosed
-	default:
+	if err := s.open(ctx); err != nil {
+		return answer{}, err
 	}
 	select {
 	case s.slots <- struct{}{}:
@@ -140,6 +136,16 @@ func (s *Sandbox) ask(ctx context.Context, r request) (answer, error) {
 		return answer{}, fmt.Errorf("%s: %w", r.name(), s.explain(a.Fault.err()))
 	}
 	return a, nil
+}
+
+// open reports why nothing more is begun: a select would choose by chance.
+func (s *Sandbox) open(ctx context.Context) error {
+	select {
+	case <-s.done:
+		return ErrClosed
+	default:
+		return context.Cause(ctx)
+	}
 }
 
 // explain says with an error of a limit what the limit is.

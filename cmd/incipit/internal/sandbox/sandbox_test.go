@@ -30,7 +30,7 @@ func open(t testing.TB, change ...func(*Config)) *Sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := Config{Exe: exe, Timeout: 20 * time.Second}
+	c := Config{Exe: exe, Timeout: 2 * time.Minute}
 	for _, f := range change {
 		f(&c)
 	}
@@ -46,6 +46,8 @@ func open(t testing.TB, change ...func(*Config)) *Sandbox {
 	return s
 }
 
+// brief is a time limit that code which never ends reaches, and code that ends
+// may reach too where a machine has much else to do.
 func brief(c *Config) { c.Timeout = 300 * time.Millisecond }
 
 func eval(t testing.TB, s *Sandbox, code string, output any) (any, error) {

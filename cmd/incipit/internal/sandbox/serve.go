@@ -21,8 +21,7 @@ func ServeChild(in io.Reader, out io.Writer) error {
 	if err := readFrame(r, maxLimits, &l); err != nil {
 		return fmt.Errorf("sandbox: its limits: %w", err)
 	}
-	debug.SetMemoryLimit(int64(l.MemoryBytes) / 4 * 3) // collect in earnest before it is too late
-	debug.SetMaxStack(l.MemoryBytes / 2)
+	debug.SetMaxStack(l.MemoryBytes / 2) // it grows by doubling
 	if err := lower(l); err != nil {
 		return fmt.Errorf("sandbox: lower its limits: %w", err)
 	}

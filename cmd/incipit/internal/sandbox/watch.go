@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"runtime"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -20,10 +21,7 @@ func watch(l limits, exit func(status int)) (stop func()) {
 		defer deadline.Stop()
 		look := time.NewTicker(pollEvery)
 		defer look.Stop()
-		samples := []metrics.Sample{
-			{Name: "/memory/classes/heap/objects:bytes"},
-			{Name: "/memory/classes/heap/stacks:bytes"},
-		}
+		limit := l.MemoryBytes
 		for {
 			select {
 			case <-done:
@@ -31,12 +29,25 @@ func watch(l limits, exit func(status int)) (stop func()) {
 			case <-deadline.C:
 				exit(exitTime)
 			case <-look.C:
-				metrics.Read(samples)
-				if samples[0].Value.Uint64()+samples[1].Value.Uint64() > uint64(l.MemoryBytes) {
-					exit(exitMemory)
+				if used() > limit {
+					runtime.GC() // it may be garbage
+					if used() > limit/4*3 {
+						exit(exitMemory)
+					}
 				}
 			}
 		}
 	})
 	return func() { close(done); wg.Wait() }
+}
+
+// used is how many bytes the heap's objects, dead ones too, and the stacks
+// take.
+func used() int {
+	samples := []metrics.Sample{
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"},
+	}
+	metrics.Read(samples)
+	return int(samples[0].Value.Uint64() + samples[1].Value.Uint64())
 }

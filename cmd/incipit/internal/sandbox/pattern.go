@@ -58,12 +58,13 @@ func CompilePattern(pattern, flags string) (*Pattern, error) {
 	if !p.unicode {
 		pattern = inUnits(pattern)
 	}
-	linear, err := parser.TransformRegExp(pattern, strings.Contains(flags, "s"), p.unicode)
+	dotAll := strings.Contains(flags, "s")
+	linear, err := parser.TransformRegExp(pattern, dotAll, p.unicode)
 	var backtracks parser.RegexpErrorIncompatible
 	if err != nil && !errors.As(err, &backtracks) {
 		return nil, p.misspelt(err)
 	}
-	if err == nil {
+	if err == nil && !(p.unicode && hasProperty(pattern)) {
 		if inline := keep(flags, "ims"); inline != "" {
 			linear = "(?" + inline + ":" + linear + ")"
 		}
@@ -71,7 +72,7 @@ func CompilePattern(pattern, flags string) (*Pattern, error) {
 			return p, nil
 		} // a repetition too large for it
 	}
-	p.back, err = regexp2.Compile(pattern, backOptions(flags), regexp2.OptionMaxBacktrackingStackSize(maxStack))
+	p.back, err = regexp2.Compile(forBacktracking(pattern, dotAll, p.unicode), backOptions(flags), regexp2.OptionMaxBacktrackingStackSize(maxStack))
 	if err != nil {
 		return nil, p.misspelt(err)
 	}
@@ -99,10 +100,14 @@ func SplitPattern(s string) (pattern, flags string) {
 
 // Match reports whether the pattern matches anywhere in s. It reports
 // ErrTimeout after its limit, and ErrSize for a text that is too long or, while
-// backtracking, too deep.
+// backtracking, too deep. A match that backtracks ends with its limit, not with
+// ctx.
 func (p *Pattern) Match(ctx context.Context, s string) (bool, error) {
 	if len(s) > maxMatched {
 		return false, fmt.Errorf("the text is %w for a pattern: %d bytes, at most %d", ErrSize, len(s), maxMatched)
+	}
+	if err := ctx.Err(); err != nil {
+		return false, context.Cause(ctx)
 	}
 	s = strings.ToValidUTF8(s, string(utf8.RuneError))
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
@@ -193,21 +198,6 @@ func (c *characters) ReadRune() (r rune, size int, err error) {
 		r, c.low = utf16.EncodeRune(r)
 	}
 	return r, 1, nil
-}
-
-// inUnits writes each character beyond U+FFFF as the two escapes that it is to
-// a pattern without the flag u.
-func inUnits(pattern string) string {
-	var b strings.Builder
-	for _, r := range pattern {
-		if r <= 0xFFFF {
-			b.WriteRune(r)
-			continue
-		}
-		high, low := utf16.EncodeRune(r)
-		fmt.Fprintf(&b, `\u%04X\u%04X`, high, low)
-	}
-	return b.String()
 }
 
 func checkFlags(flags string) error {

@@ -35,8 +35,19 @@ func TestWhatNeverEndsIsEnded(t *testing.T) {
 	if got, err := s.renderInChild(t.Context(), "{% macro m() %}{{ m() }}{% endmacro %}{% for i in range(50000) %}{% for j in range(50000) %}{% set x = i * j %}{% endfor %}{% endfor %}", nil); !errors.Is(err, ErrTimeout) {
 		t.Errorf("a template that loops: %.20q, %v", got, err)
 	}
-	if got, err := s.renderInChild(t.Context(), "{{ 1 + 1 }}", nil); got != "2" {
-		t.Errorf("afterwards: %q, %v", got, err)
+}
+
+func TestAChildGoesOnAfterAScriptWasInterrupted(t *testing.T) {
+	s := open(t, func(c *Config) { c.Timeout, c.Children = 5*time.Second, 1 })
+	if got, err := s.Render(t.Context(), "{{ 1 + 1 }}", nil); got != "2" {
+		t.Fatalf("%q, %v", got, err)
+	}
+	child := s.idle[0]
+	if got, err := eval(t, s, "for (;;);\nreturn", ""); !errors.Is(err, ErrTimeout) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got, err := s.Render(t.Context(), "{{ 1 + 1 }}", nil); got != "2" || s.idle[0] != child {
+		t.Errorf("%q, %v; the same child: %v", got, err, s.idle[0] == child)
 	}
 }
 

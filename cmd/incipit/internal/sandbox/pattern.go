@@ -62,7 +62,7 @@ func CompilePattern(pattern, flags string) (*Pattern, error) {
 	linear, err := parser.TransformRegExp(pattern, dotAll, p.unicode)
 	var backtracks parser.RegexpErrorIncompatible
 	if err != nil && !errors.As(err, &backtracks) {
-		return nil, p.misspelt(err)
+		return nil, p.unreadable(err)
 	}
 	if err == nil && !(p.unicode && hasProperty(pattern)) {
 		if inline := keep(flags, "ims"); inline != "" {
@@ -74,7 +74,7 @@ func CompilePattern(pattern, flags string) (*Pattern, error) {
 	}
 	p.back, err = regexp2.Compile(forBacktracking(pattern, dotAll, p.unicode), backOptions(flags), regexp2.OptionMaxBacktrackingStackSize(maxStack))
 	if err != nil {
-		return nil, p.misspelt(err)
+		return nil, p.unreadable(err)
 	}
 	p.back.MatchTimeout = p.timeout
 	return p, nil
@@ -160,7 +160,7 @@ func (p *Pattern) late() error {
 	return fmt.Errorf("the pattern %s: %w (%v): a repetition within a repetition backtracks; make it simpler", p.shown(), ErrTimeout, p.timeout)
 }
 
-func (p *Pattern) misspelt(err error) error {
+func (p *Pattern) unreadable(err error) error {
 	return fmt.Errorf("the pattern %s does not compile: %s", p.shown(), prompt.Visible(prompt.Clip(err.Error(), maxMessage)))
 }
 

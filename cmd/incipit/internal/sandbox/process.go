@@ -124,9 +124,9 @@ func (k *child) buried() error {
 	case saysAny(said, "stack overflow", "stack exceeds"):
 		return &ScriptError{Message: "it recurses too deeply"}
 	case said != "":
-		return fmt.Errorf("%w (%v): %s", errVanished, exit, said)
+		return fmt.Errorf("%w (%s): %s", errVanished, exit.ProcessState, said)
 	}
-	return fmt.Errorf("%w (%v)", errVanished, exit)
+	return fmt.Errorf("%w (%s)", errVanished, exit.ProcessState)
 }
 
 // saysAny reports whether Go's runtime, or the race detector, said one of these

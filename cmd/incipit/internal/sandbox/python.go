@@ -91,6 +91,9 @@ func interpret(ctx context.Context, exe string, c PythonConfig, question []byte)
 	said := &head{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(question), out, said
 	err := cmd.Run()
+	if cmd.Process != nil {
+		killGroup(cmd.Process) // what it left behind
+	}
 	switch {
 	case out.full:
 		return nil, fmt.Errorf("what it gives back is %w: more than %d bytes", ErrSize, out.limit)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -121,6 +122,13 @@ func TestPythonIsHeldToItsLimits(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", "sk-secret")
 	if got, err := Python(t.Context(), c, PythonScript{Code: "import os\nreturn [v for v in os.environ.values() if 'sk-' in v]"}, "", nil); err != nil || len(got.([]any)) != 0 {
 		t.Errorf("its environment has %v, %v", got, err)
+	}
+	left, err := Python(t.Context(), c, PythonScript{Code: "import subprocess\nreturn subprocess.Popen(['sleep', '1000'], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid"}, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if state, err := os.ReadFile(fmt.Sprintf("/proc/%.0f/stat", left)); err == nil && !strings.Contains(string(state), ") Z ") {
+		t.Errorf("what it left behind still runs: %s", state)
 	}
 	c.MaxOutput = 1000
 	if got, err := Python(t.Context(), c, PythonScript{Code: "'x' * 2000"}, "", nil); !errors.Is(err, ErrSize) {

@@ -109,6 +109,7 @@ func TestWhatAScriptGetsWrongIsSaidWithItsLine(t *testing.T) {
 		"it gives back a trap":         {"({toJSON() { throw new Error('no') }})", "no", 1},
 		"it recurses for ever":         {"const f = () => f() + 1;\nreturn f()", "too deeply", 0},
 		"it sorts itself for ever":     {"const f = () => [2, 1].sort(f);\nreturn f()", "too deeply", 0},
+		"it asks for what a letter is": {`/^\p{Lu}/u.test(output)`, "not supported", 0},
 		"it imports":                   {"import fs from 'fs';\nreturn 1", "does not compile", 0},
 		"its parser is sent far down":  {strings.Repeat("(", 100_000), "", 0},
 		"it is not UTF-8":              {"output === '\xff' ? missing : missing", "missing", 1},

@@ -22,20 +22,23 @@ func (m *machine) compile(q request) (*goja.Program, error) {
 	if p := m.compiled[key]; p != nil {
 		return p, nil
 	}
+	if hasProperty(q.Code) {
+		return nil, &ScriptError{Message: `a pattern with \p{…} is not supported in scripts: write a range, or use a regex assertion`}
+	}
 	source := "(function(" + key.params + "){\n" + body(q.Code) + "\n})"
 	if q.File != "" {
 		source = "(function(module,exports){\n" + commonJS(q.Code) + "\n})"
 	}
 	tree, err := parser.ParseFile(nil, sourceName, source, 0, parser.WithDisableSourceMaps)
 	if err != nil {
-		return nil, misspelt(err, q.Code)
+		return nil, unreadable(err, q.Code)
 	}
 	if !isOneFunction(tree) {
 		return nil, &ScriptError{Message: "it does not compile: a bracket closes what it did not open"}
 	}
 	p, err := goja.CompileAST(tree, false)
 	if err != nil {
-		return nil, misspelt(err, q.Code)
+		return nil, unreadable(err, q.Code)
 	}
 	if len(m.compiled) >= maxCompiled {
 		clear(m.compiled)

@@ -72,8 +72,8 @@ func frameLine(stack []goja.StackFrame) int {
 	return 0
 }
 
-// misspelt makes of the parser's or compiler's complaint an error of ours.
-func misspelt(err error, code string) error {
+// unreadable makes of the parser's or compiler's complaint an error of ours.
+func unreadable(err error, code string) error {
 	var (
 		list    parser.ErrorList
 		one     *parser.Error

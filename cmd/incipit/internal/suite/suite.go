@@ -8,6 +8,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/assertion"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/provider"
+	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
 // A Suite is one file of tests, everything that it names read and expanded.
@@ -20,6 +21,14 @@ type Suite struct {
 	Options     EvaluateOptions
 	Files       []string // every file that was read, sorted; the suite's own among them
 	Hash        string   // sha256: over their names and bytes
+
+	// Sources is the text of every script that a value or a transform names:
+	// file://checks/tone.js:polite has the text Sources["checks/tone.js"]. Paths
+	// are relative to the files the suite was read from.
+	Sources map[string]string
+
+	Env     map[string]string // the suite's own env: values for templates, never exported
+	Notices []prompt.Finding  // what was ignored or looks wrong and changes no verdict
 }
 
 // EvaluateOptions is promptfoo's evaluateOptions; zero is not said.
@@ -53,7 +62,7 @@ type ProviderSpec struct {
 type Case struct {
 	Number      int    // from 1, after expansion
 	Key         string // hash of description, vars and assertions: the case's identity from run to run
-	Cluster     string // cases expanded of one test share it
+	Cluster     string // hash of the test that it was expanded from
 	Description string
 	Vars        map[string]any
 	Asserts     []assertion.Assertion
@@ -74,6 +83,7 @@ type CaseOptions struct {
 	Prefix, Suffix   string
 	Judge            any // options.provider: who judges
 	RubricPrompt     any
+	Factuality       map[string]any // the score of each kind of agreement
 	Repeat           int
 	DisableVarExpand bool
 	Config           map[string]any // the rest, which is the provider's: response_format, tools, …

@@ -1,0 +1,74 @@
+package suite
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
+)
+
+// Filter returns the cases whose description pattern matches (RE2; "" matches
+// all) and whose key is among keys (nil is all; an empty map is none), and of
+// them the first firstN (0 is all). It is an error if none is left: a run of
+// nothing would be green.
+func Filter(cases []Case, pattern string, firstN int, keys map[string]bool) ([]Case, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("the filter %q is no regular expression: %w", prompt.Clip(pattern, 80), err)
+	}
+	var out []Case
+	for _, c := range cases {
+		if firstN > 0 && len(out) == firstN {
+			break
+		}
+		if (keys == nil || keys[c.Key]) && re.MatchString(c.Description) {
+			out = append(out, c)
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("none of %d cases is left by the filter: %w", len(cases), ErrNoCases)
+	}
+	return out, nil
+}
+
+// ErrNoCases says that a filter leaves no case to run.
+var ErrNoCases = errors.New("no cases")
+
+// CasesOf returns the cases that a template is asked with a provider: those
+// that name neither, or name them by label, id or the beginning of one (abc*,
+// or abc for abc:…), where the provider is asked the template at all.
+func (s *Suite) CasesOf(t Template, p ProviderSpec) []Case {
+	if p.Prompts != nil && !refers(p.Prompts, t.Label, t.ID) {
+		return nil
+	}
+	var out []Case
+	for _, c := range s.Cases {
+		if c.Asks(t, p) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// Asks reports whether c is asked of t with p.
+func (c Case) Asks(t Template, p ProviderSpec) bool {
+	return (c.Prompts == nil || refers(c.Prompts, t.Label, t.ID)) && (c.Providers == nil || refers(c.Providers, p.Label, p.ID))
+}
+
+// refers reports whether one of refs means label or id.
+func refers(refs []string, label, id string) bool {
+	for _, ref := range refs {
+		for _, name := range []string{label, id} {
+			if name == "" {
+				continue
+			}
+			prefix, starred := strings.CutSuffix(ref, "*")
+			if name == ref || starred && strings.HasPrefix(name, prefix) || strings.HasPrefix(name, ref+":") {
+				return true
+			}
+		}
+	}
+	return false
+}

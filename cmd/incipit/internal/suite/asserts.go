@@ -92,11 +92,14 @@ func (l *loader) tree(n *node) *node {
 	if root == nil {
 		return nil
 	}
-	return l.prepare(root)
+	return l.prepare(root, asIs)
 }
 
 func (l *loader) assert(n *node, depth int) (a assertion.Assertion, ok bool) {
 	kind := n.get("type")
+	if ref := n.get("$ref"); ref != nil {
+		return a, false // it leads nowhere, which has been reported
+	}
 	if n.kind != mapping || kind == nil || kind.kind != text {
 		l.errorAt(n, "shape", "an assertion is a mapping with a type", "write - type: contains, and value: below it, without a dash of its own")
 		return a, false
@@ -110,7 +113,8 @@ func (l *loader) assert(n *node, depth int) (a assertion.Assertion, ok bool) {
 	a.Weight = l.number(n, "weight", 0, 1e9)
 	if a.Type == setType {
 		l.checkKeys(n, setKeys, "an assert-set")
-		if a.Set = l.asserts(n.get("assert"), depth+1); len(a.Set) == 0 {
+		before := l.errors
+		if a.Set = l.asserts(n.get("assert"), depth+1); len(a.Set) == 0 && l.errors == before {
 			l.errorAt(n, "no-assertion", "the assert-set is empty", "write assert: with at least one assertion below it")
 			return a, false
 		}

@@ -14,13 +14,14 @@ const maxCases = 100_000 // of a suite, after expansion
 // A caseMaker makes cases of tests: merged with what all share, their variables
 // expanded.
 type caseMaker struct {
-	l       *loader
-	all     test        // defaultTest
-	options CaseOptions // of all, for tests that have none of their own
-	out     []Case
-	seen    map[string]int // keys, and how often
-	bare    int            // tests without an assertion
-	failed  bool           // too many cases: said once
+	l            *loader
+	all          test        // defaultTest
+	options      CaseOptions // of all, for tests that have none of their own
+	out          []Case
+	seen         map[string]int // keys, and how often
+	bare         int            // tests without an assertion
+	failed       bool           // too many cases: said once
+	asserts, key []byte         // canonical forms, one at a time
 }
 
 // cases reads defaultTest, tests and scenarios.
@@ -32,8 +33,9 @@ func (l *loader) cases(root *node) []Case {
 	if l.errors > 0 && l.full() {
 		return nil
 	}
+	m.out = make([]Case, 0, len(tests))
 	for i := range tests {
-		m.add(tests[i])
+		m.add(&tests[i])
 	}
 	m.scenarios(scenarios)
 	if m.bare > maxFindings {
@@ -75,8 +77,8 @@ func (l *loader) defaultTest(root *node) test {
 
 // merged is t over all: variables, options and metadata key by key, assertions
 // behind those that all share, the rest whole.
-func (m *caseMaker) merged(t test) test {
-	all := m.all
+func (m *caseMaker) merged(own *test) test {
+	t, all := *own, &m.all
 	if len(all.vars) > 0 {
 		t.vars = over(all.vars, t.vars)
 	}
@@ -139,9 +141,9 @@ func overNode(below, above *node) *node {
 }
 
 // add makes the cases of one test.
-func (m *caseMaker) add(own test) {
+func (m *caseMaker) add(own *test) {
 	t := m.merged(own)
-	if len(t.asserts) == 0 {
+	if len(t.asserts) == 0 && !t.flawed {
 		if m.bare++; m.bare <= maxFindings {
 			m.l.strictAt(t.at, "no-assertion", "this test has no assertion: it passes whatever the answer is", "add assert:")
 		}
@@ -150,7 +152,7 @@ func (m *caseMaker) add(own test) {
 	if own.options != nil {
 		options = m.l.caseOptions(t.options)
 	}
-	combos := m.l.combinations(t, options.DisableVarExpand, maxCases-len(m.out))
+	combos := m.l.combinations(&t, options.DisableVarExpand, maxCases-len(m.out))
 	if combos == nil {
 		if !m.failed && !m.l.full() {
 			m.failed = true
@@ -158,13 +160,13 @@ func (m *caseMaker) add(own test) {
 		}
 		return
 	}
-	asserts := appendAssertions(nil, t.asserts)
+	m.asserts = appendAssertions(m.asserts[:0], t.asserts)
 	cluster := ""
 	if len(combos) > 1 {
-		cluster = m.cluster(t, asserts)
+		cluster = m.cluster(&t)
 	}
 	for _, vars := range combos {
-		key := digest(keyOf(t.description, vars, asserts))
+		key := m.keyOf(t.description, vars)
 		c := Case{
 			Number: len(m.out) + 1, Key: m.unique(key), Cluster: cluster, Description: t.description, Vars: vars, Asserts: t.asserts,
 			Threshold: t.threshold, Metadata: t.metadata, Options: options, Prompts: t.prompts, Providers: t.providers, Provider: t.provider,
@@ -177,23 +179,24 @@ func (m *caseMaker) add(own test) {
 	}
 }
 
-// keyOf is what a case's key is the hash of.
-func keyOf(description string, vars map[string]any, asserts []byte) []byte {
-	b := make([]byte, 0, 256+len(asserts))
-	b = append(appendText(append(b, `{"description":`...), description), `,"vars":`...)
-	b = appendCanonical(b, vars)
-	b = append(append(b, `,"assert":`...), asserts...)
-	return append(b, '}')
+// keyOf is a case's key before it is told apart from its likes; its assertions
+// are those that were written last.
+func (m *caseMaker) keyOf(description string, vars map[string]any) string {
+	b := appendText(append(m.key[:0], `{"description":`...), description)
+	b = appendCanonical(append(b, `,"vars":`...), vars)
+	b = append(append(b, `,"assert":`...), m.asserts...)
+	m.key = append(b, '}')
+	return digest(m.key)
 }
 
-// cluster is the hash of a test before its variables are expanded: what a
-// list says counts as one thing said.
-func (m *caseMaker) cluster(t test, asserts []byte) string {
+// cluster is the key of a test before its variables are expanded: what a list
+// says counts as one thing said.
+func (m *caseMaker) cluster(t *test) string {
 	vars := make(map[string]any, len(t.vars))
 	for _, v := range t.vars {
 		vars[v.name] = v.plain()
 	}
-	return digest(keyOf(t.description, vars, asserts))
+	return m.keyOf(t.description, vars)
 }
 
 // unique tells cases apart that say the same: a second one is asked again.

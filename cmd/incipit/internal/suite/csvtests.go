@@ -42,11 +42,12 @@ func (l *loader) csvTests(file, raw string) []test {
 		columns[i] = l.columnOf(file, name)
 	}
 	out := make([]test, 0, len(t.rows))
+	r := csvRow{l: l, columns: columns}
 	for i, row := range t.rows {
 		if l.full() {
 			break
 		}
-		r := csvRow{l: l, names: t.columns, columns: columns, at: &node{file: file, mark: mark{row.line, 1}}}
+		r.at = &node{file: file, mark: mark{row.line, 1}}
 		test := r.test(row.fields)
 		if test.description == "" {
 			test.description = "Row #" + strconv.Itoa(i+1)
@@ -101,10 +102,9 @@ func (l *loader) columnOf(file, name string) column {
 	return column{varColumn, name}
 }
 
-// A csvRow makes a test of one row.
+// A csvRow makes a test of one row after the other.
 type csvRow struct {
 	l       *loader
-	names   []string
 	columns []column
 	at      *node
 
@@ -122,11 +122,15 @@ type check struct {
 }
 
 func (r *csvRow) test(fields []string) test {
+	r.checks, r.metric, r.prefix, r.suffix = r.checks[:0], "", "", ""
+	clear(r.thresholds)
+	before := r.l.errors
 	t := test{at: r.at, vars: make([]binding, 0, len(fields))}
 	for i, value := range fields {
 		r.read(&t, r.columns[i], value)
 	}
-	for i, c := range r.checks {
+	for i := range r.checks {
+		c := &r.checks[i]
 		if i == 0 {
 			t.asserts = make([]assertion.Assertion, 0, len(r.checks))
 		}
@@ -142,6 +146,7 @@ func (r *csvRow) test(fields []string) test {
 		}
 	}
 	t.options = r.options()
+	t.flawed = r.l.errors > before
 	return t
 }
 
@@ -149,7 +154,7 @@ func (r *csvRow) read(t *test, c column, value string) {
 	blank := strings.TrimSpace(value) == ""
 	switch c.kind {
 	case varColumn:
-		t.vars = append(t.vars, binding{c.name, r.l.expand(r.at, value, asData)})
+		t.vars = append(t.vars, binding{c.name, r.l.expand(r.at, value, asIs)})
 	case expectedColumn:
 		if blank {
 			return
@@ -160,7 +165,7 @@ func (r *csvRow) read(t *test, c column, value string) {
 			return
 		}
 		if s, ok := a.Value.(string); ok && a.Type != "javascript" && a.Type != "python" {
-			a.Value = r.l.expand(r.at, s, asData)
+			a.Value = r.l.expand(r.at, s, asIs)
 		}
 		r.checks = append(r.checks, check{c.name, a})
 	case prefixColumn:

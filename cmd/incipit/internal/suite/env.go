@@ -113,10 +113,10 @@ func (l *loader) denied(n *node, name string) {
 }
 
 // prepare resolves references and the environment in a file's tree.
-func (l *loader) prepare(root *node) *node {
+func (l *loader) prepare(root *node, where use) *node {
 	r := referrer{l: l, root: root, open: map[*node]bool{}}
 	root = r.node(root, false, 0)
-	return l.expandAll(root, asData)
+	return l.expandAll(root, where)
 }
 
 // expandAll expands the texts under n. What does not change is shared.
@@ -157,18 +157,22 @@ func whereUnder(n *node, i int, where use) use {
 	if n.kind != mapping {
 		return where
 	}
+	quoted := asData
+	if where == asIs {
+		quoted = asIs // a file of tests is not the suite
+	}
 	switch n.keys[i] {
 	case "providers", "targets", "provider", "config", "env":
 		return asConfig
 	case "vars", "prompts", "raw", "description", "metadata":
-		return asData
+		return quoted
 	case "transform", "transformVars", "postprocess":
 		return asIs
 	case "value":
 		if t := n.get("type").str(); strings.HasSuffix(t, "javascript") || strings.HasSuffix(t, "python") {
 			return asIs
 		}
-		return asData
+		return quoted
 	}
 	return where
 }

@@ -19,7 +19,7 @@ func (b binding) plain() any {
 // combinations expands a test's variables: a list of texts, and a file:// that
 // is a pattern, stand for each of their values; the last variable varies
 // fastest. It returns nil if there would be more than most.
-func (l *loader) combinations(t test, disabled bool, most int) []map[string]any {
+func (l *loader) combinations(t *test, disabled bool, most int) []map[string]any {
 	out := []map[string]any{make(map[string]any, len(t.vars))}
 	if most < 1 {
 		return nil

@@ -52,7 +52,7 @@ func (l *loader) externalFile(n *node, ref string, depth int) *node {
 	switch path.Ext(name) {
 	case ".yaml", ".yml", ".json":
 		if root := l.document(name, maxSuiteBytes, n); root != nil {
-			return l.external(l.expandAll(root, asData), depth+1)
+			return l.external(l.expandAll(root, asIs), depth+1)
 		}
 		return n
 	case ".txt", ".md", ".j2", "":

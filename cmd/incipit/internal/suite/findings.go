@@ -77,6 +77,9 @@ func (l *loader) report(file string, at mark, code string, severity prompt.Sever
 			return
 		}
 	}
+	if l.said == nil {
+		l.said = map[prompt.Finding]bool{}
+	}
 	l.said[f] = true
 	l.findings = append(l.findings, f)
 }

@@ -2,153 +2,32 @@ package suite
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
-// parseJSON reads one JSON value into nodes, the first line being line.
+// parseJSON reads one JSON value (RFC 8259, keys once) into nodes, the first
+// line being line. The standard library would lose the places.
 func (l *loader) parseJSON(file string, data []byte, line int) (root *node, ok bool) {
 	if structure(data) > maxMarks {
 		l.fault(file, mark{}, "too-large", "holds more than "+strconv.Itoa(maxMarks)+" values", "split it, or write the cases as CSV or JSONL")
 		return nil, false
 	}
-	j := jsonReader{l: l, file: file, data: data, at: mark{line, 1}, dec: json.NewDecoder(bytes.NewReader(data))}
-	j.dec.UseNumber()
-	root, err := j.value(0)
-	if err == nil {
-		if _, more := j.dec.Token(); more != io.EOF { //nolint:errorlint // Token returns it bare
-			err = j.bad("there is more behind the value")
-		}
+	j := jsonReader{file: file, text: string(data), at: mark{line, 1}}
+	root = j.value(0)
+	if j.blank(); j.problem == "" && j.i < len(j.text) {
+		j.fail("there is more behind the value")
 	}
-	if err != nil {
-		j.place()
-		l.fault(file, j.at, "json", jsonProblem(err), "")
+	if j.problem != "" {
+		l.fault(file, j.at, "json", j.problem, "")
 		return nil, false
 	}
 	return root, true
-}
-
-// A jsonReader reads tokens and keeps count of lines.
-type jsonReader struct {
-	l      *loader
-	file   string
-	data   []byte
-	dec    *json.Decoder
-	at     mark
-	offset int // of at
-}
-
-func (j *jsonReader) bad(format string, args ...any) error {
-	return fmt.Errorf(format, args...) //nolint:err113 // it becomes a finding
-}
-
-// jsonProblem is the library's message without its prefix.
-func jsonProblem(err error) string {
-	if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // Token returns them bare
-		return "ends in the middle of a value"
-	}
-	return prompt.Clip(strings.TrimPrefix(err.Error(), "json: "), 200)
-}
-
-// place moves at to where the decoder stands, past what parts tokens.
-func (j *jsonReader) place() mark {
-	end := min(int(j.dec.InputOffset()), len(j.data))
-	for end < len(j.data) && strings.IndexByte(" \t\r\n,:", j.data[end]) >= 0 {
-		end++
-	}
-	for ; j.offset < end; j.offset++ {
-		switch c := j.data[j.offset]; {
-		case c == '\n':
-			j.at.line++
-			j.at.col = 1
-		case c&0xC0 != 0x80: // not the middle of a character
-			j.at.col++
-		}
-	}
-	return j.at
-}
-
-func (j *jsonReader) value(depth int) (*node, error) {
-	if depth > maxDepth {
-		return nil, j.bad("is nested more than %d levels deep", maxDepth)
-	}
-	n := &node{mark: j.place(), file: j.file, size: 1}
-	token, err := j.dec.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t := token.(type) {
-	case json.Delim:
-		if t == '[' {
-			n.kind = list
-			err = j.list(n, depth)
-		} else {
-			n.kind = mapping
-			err = j.mapping(n, depth)
-		}
-		if err == nil {
-			_, err = j.dec.Token() // the closing bracket
-		}
-		return n, err
-	case string:
-		n.kind, n.value = text, t
-	case bool:
-		n.kind, n.value = boolean, t
-	case json.Number:
-		v, ok := numberOf(t.String())
-		if !ok {
-			return nil, j.bad("the number %s is too large", prompt.Clip(t.String(), 40))
-		}
-		n.kind, n.value = number, v
-	}
-	return n, nil
-}
-
-func (j *jsonReader) list(n *node, depth int) error {
-	for j.dec.More() {
-		child, err := j.value(depth + 1)
-		if err != nil {
-			return err
-		}
-		n.items = append(n.items, child)
-		n.size += child.size
-	}
-	return nil
-}
-
-func (j *jsonReader) mapping(n *node, depth int) error {
-	seen := map[string]bool{} // of large mappings, where looking through is slow
-	for j.dec.More() {
-		at := j.place()
-		token, err := j.dec.Token()
-		if err != nil {
-			return err
-		}
-		key, _ := token.(string)
-		if seen[key] || len(n.keys) <= 32 && n.get(key) != nil {
-			return j.bad("the key %q stands here twice", prompt.Clip(key, 60))
-		}
-		if len(n.keys) == 32 {
-			for _, k := range n.keys {
-				seen[k] = true
-			}
-		}
-		if len(n.keys) >= 32 {
-			seen[key] = true
-		}
-		child, err := j.value(depth + 1)
-		if err != nil {
-			return err
-		}
-		n.keys, n.marks, n.items = append(n.keys, key), append(n.marks, at), append(n.items, child)
-		n.size += 1 + child.size
-	}
-	return nil
 }
 
 // parseJSONL reads one JSON value per line; empty lines are skipped.
@@ -166,4 +45,242 @@ func (l *loader) parseJSONL(file string, data []byte) (rows []*node, ok bool) {
 		}
 	}
 	return rows, ok
+}
+
+// A jsonReader reads a value that stands at i of text.
+type jsonReader struct {
+	file, text string
+	i          int
+	at         mark // the place of text[counted]; of the problem, once there is one
+	counted    int
+	problem    string
+}
+
+// place is where i stands. Places are asked for in their order.
+func (j *jsonReader) place() mark {
+	for ; j.counted < j.i; j.counted++ {
+		switch c := j.text[j.counted]; {
+		case c == '\n':
+			j.at = mark{j.at.line + 1, 1}
+		case utf8.RuneStart(c):
+			j.at.col++
+		}
+	}
+	return j.at
+}
+
+// fail notes the first problem, at i, and ends the reading.
+func (j *jsonReader) fail(format string, args ...any) {
+	if j.problem == "" {
+		j.place()
+		j.problem = fmt.Sprintf(format, args...)
+	}
+	j.i = len(j.text)
+}
+
+func (j *jsonReader) blank() {
+	for j.i < len(j.text) && (j.text[j.i] == ' ' || j.text[j.i] == '\n' || j.text[j.i] == '\t' || j.text[j.i] == '\r') {
+		j.i++
+	}
+}
+
+// peek is the next character that is no blank, 0 at the end.
+func (j *jsonReader) peek() byte {
+	if j.blank(); j.i < len(j.text) {
+		return j.text[j.i]
+	}
+	return 0
+}
+
+func (j *jsonReader) value(depth int) *node {
+	c := j.peek()
+	n := &node{mark: j.place(), file: j.file, size: 1}
+	switch {
+	case depth > maxDepth:
+		j.fail("is nested more than %d levels deep", maxDepth)
+	case c == '{':
+		n.kind = mapping
+		j.items('}', func() { j.member(n, depth) })
+	case c == '[':
+		n.kind = list
+		j.items(']', func() {
+			child := j.value(depth + 1)
+			n.items = append(n.items, child)
+			n.size += child.size
+		})
+	case c == '"':
+		n.kind, n.value = text, j.quoted()
+	case c == '-' || c >= '0' && c <= '9':
+		j.number(n)
+	default:
+		j.word(n)
+	}
+	return n
+}
+
+// items reads what stands between brackets, parted by commas.
+func (j *jsonReader) items(end byte, item func()) {
+	j.i++
+	if j.peek() == end {
+		j.i++
+		return
+	}
+	for j.problem == "" {
+		item()
+		switch c := j.peek(); {
+		case c == end:
+			j.i++
+			return
+		case c == ',':
+			j.i++
+		case c == 0:
+			j.fail("ends in the middle of a value")
+		default:
+			j.fail("expects a comma or %c here", end)
+		}
+	}
+}
+
+func (j *jsonReader) member(n *node, depth int) {
+	if j.peek() != '"' {
+		j.fail("expects a key in double quotes here")
+		return
+	}
+	at := j.place()
+	start := j.i
+	key := j.quoted()
+	if len(n.keys) >= maxColumns || n.get(key) != nil { // looking through is slow where there are many
+		j.i = start
+		if n.get(key) == nil {
+			j.fail("a mapping has more than %d keys", maxColumns)
+		} else {
+			j.fail("the key %q stands here twice", prompt.Clip(key, 60))
+		}
+		return
+	}
+	if j.peek() != ':' {
+		j.fail("expects a colon behind the key")
+		return
+	}
+	j.i++
+	child := j.value(depth + 1)
+	n.keys, n.marks, n.items = append(n.keys, key), append(n.marks, at), append(n.items, child)
+	n.size += 1 + child.size
+}
+
+func (j *jsonReader) word(n *node) {
+	for _, w := range []struct {
+		text  string
+		kind  kind
+		value any
+	}{{"true", boolean, true}, {"false", boolean, false}, {"null", null, nil}} {
+		if strings.HasPrefix(j.text[j.i:], w.text) {
+			j.i += len(w.text)
+			n.kind, n.value = w.kind, w.value
+			return
+		}
+	}
+	if j.i >= len(j.text) {
+		j.fail("ends in the middle of a value")
+		return
+	}
+	j.fail("expects a value here")
+}
+
+// number reads -?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?
+func (j *jsonReader) number(n *node) {
+	start := j.i
+	digits := func() int {
+		from := j.i
+		for j.i < len(j.text) && j.text[j.i] >= '0' && j.text[j.i] <= '9' {
+			j.i++
+		}
+		return j.i - from
+	}
+	next := func(set string) bool {
+		if j.i < len(j.text) && strings.IndexByte(set, j.text[j.i]) >= 0 {
+			j.i++
+			return true
+		}
+		return false
+	}
+	next("-")
+	zero := j.i < len(j.text) && j.text[j.i] == '0'
+	whole := digits()
+	ok := whole == 1 || whole > 1 && !zero
+	if next(".") {
+		ok = digits() > 0 && ok
+	}
+	if next("eE") {
+		next("+-")
+		ok = digits() > 0 && ok
+	}
+	v, fits := numberOf(j.text[start:j.i])
+	if !ok || !fits {
+		j.i = start
+		j.fail("expects a number here, as JSON writes it")
+		return
+	}
+	n.kind, n.value = number, v
+}
+
+// quoted reads a text in quotes.
+func (j *jsonReader) quoted() string {
+	rest := j.text[j.i+1:]
+	end := strings.IndexAny(rest, "\"\\\n")
+	if end >= 0 && rest[end] == '"' {
+		j.i += end + 2
+		return rest[:end] // a part of the file: nothing to copy
+	}
+	var b strings.Builder
+	for j.i++; j.i < len(j.text); j.i++ {
+		switch c := j.text[j.i]; {
+		case c == '"':
+			j.i++
+			return b.String()
+		case c == '\\':
+			j.escape(&b)
+		case c < 0x20:
+			j.fail("a text may not hold a line end; write \\n")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	j.fail("ends in the middle of a text")
+	return ""
+}
+
+// escape reads a backslash and what follows, and stops at its last character.
+func (j *jsonReader) escape(b *strings.Builder) {
+	if j.i++; j.i >= len(j.text) {
+		return
+	}
+	if at := strings.IndexByte(`"\/bfnrt`, j.text[j.i]); at >= 0 {
+		b.WriteByte("\"\\/\b\f\n\r\t"[at])
+		return
+	}
+	r, ok := j.unit(j.i)
+	if !ok {
+		j.fail("a backslash is followed by none of \"\\/bfnrt and no u with four digits")
+		return
+	}
+	j.i += 4
+	if utf16.IsSurrogate(r) && j.i+1 < len(j.text) && j.text[j.i+1] == '\\' {
+		if low, ok := j.unit(j.i + 2); ok {
+			if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
+				r = pair
+				j.i += 6
+			}
+		}
+	}
+	b.WriteRune(r) // half of a pair becomes U+FFFD
+}
+
+// unit reads u and four hexadecimal digits at i.
+func (j *jsonReader) unit(i int) (rune, bool) {
+	if i+5 > len(j.text) || j.text[i] != 'u' {
+		return 0, false
+	}
+	v, err := strconv.ParseUint(j.text[i+1:i+5], 16, 16)
+	return rune(v), err == nil
 }

@@ -70,7 +70,7 @@ type loader struct {
 func Load(files fs.FS, file string, o LoadOptions) (*Suite, error) {
 	l := &loader{
 		files: files, file: file, dir: path.Dir(file), o: o,
-		said: map[prompt.Finding]bool{}, sums: map[string][sha256.Size]byte{},
+		sums: map[string][sha256.Size]byte{},
 		texts: map[string]string{}, loaded: map[string]*node{}, sources: map[string]string{}, env: map[string]string{},
 	}
 	s := l.suite()
@@ -104,7 +104,7 @@ func (l *loader) suite() *Suite {
 		return s
 	}
 	l.readEnv(root.get("env"))
-	root = l.prepare(root)
+	root = l.prepare(root, asData)
 	l.checkKeys(root, suiteKeys, "a suite")
 	s.Description = l.text(root, "description")
 	s.Options = l.evaluateOptions(root)

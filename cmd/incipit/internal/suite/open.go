@@ -130,11 +130,13 @@ func (l *loader) document(name string, limit int64, n *node) *node {
 	if !ok {
 		return nil
 	}
-	var root *node
+	parse := l.parseYAML
 	if strings.HasSuffix(name, ".json") {
-		root, _ = l.parseJSON(name, data, 1)
-	} else {
-		root, _ = l.parseYAML(name, data)
+		parse = func(name string, data []byte) (*node, bool) { return l.parseJSON(name, data, 1) }
+	}
+	root, ok := parse(name, data)
+	if !ok {
+		root = nil // what there is of it would make errors of its own
 	}
 	l.loaded[name] = root
 	return root

@@ -48,15 +48,17 @@ func (m *caseMaker) scenario(n *node) {
 	}
 	for _, row := range rows {
 		for _, t := range tests {
-			m.add(m.under(row, t))
+			both := under(row, t)
+			m.add(&both)
 		}
 	}
 }
 
 // under is t with a scenario's data below it. What all tests share comes below
 // both, when it is added.
-func (m *caseMaker) under(row, t test) test {
+func under(row, t test) test {
 	t.vars = over(row.vars, t.vars)
+	t.flawed = t.flawed || row.flawed
 	if len(row.asserts) > 0 {
 		t.asserts = append(append([]assertion.Assertion{}, row.asserts...), t.asserts...)
 	}

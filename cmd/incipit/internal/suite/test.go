@@ -19,6 +19,7 @@ type test struct {
 	providers   []string
 	provider    *ProviderSpec
 	at          *node // where it stands
+	flawed      bool  // something in it has been reported
 }
 
 // A binding is a variable and its value: of a YAML file a *node, of a CSV a
@@ -35,6 +36,7 @@ func (l *loader) readTest(n *node, base string) (t test, ok bool) {
 		l.errorAt(n, "shape", "a test is a mapping, this is "+n.kind.String(), "write - vars: and assert:")
 		return t, false
 	}
+	before := l.errors
 	l.checkKeys(n, testKeys, "a test")
 	t = test{
 		at: n, description: l.text(n, "description"), vars: l.readVars(n.get("vars"), base), asserts: l.asserts(n.get("assert"), 0),
@@ -56,6 +58,7 @@ func (l *loader) readTest(n *node, base string) (t test, ok bool) {
 	if p := n.get("provider"); !p.empty() {
 		t.provider = l.ownProvider(p)
 	}
+	t.flawed = l.errors > before || n.get("assert") != nil && len(n.get("assert").items) > len(t.asserts)
 	return t, true
 }
 
@@ -109,7 +112,7 @@ func (l *loader) varFiles(out []binding, n *node, base string) []binding {
 		case root.kind != mapping:
 			l.errorAt(root, "shape", "variables are a mapping, this is "+root.kind.String(), "")
 		default:
-			out = l.bindings(out, l.expandAll(root, asData))
+			out = l.bindings(out, l.expandAll(root, asIs))
 		}
 	}
 	return out

@@ -90,7 +90,7 @@ func (l *loader) testFile(n *node, file string, numbered bool) []test {
 		}
 		rows, _ := l.parseJSONL(file, raw)
 		for i, row := range rows {
-			rows[i] = l.expandAll(row, asData)
+			rows[i] = l.expandAll(row, asIs)
 		}
 		return l.rowTests(rows, file, numbered)
 	case ".yaml", ".yml", ".json":
@@ -98,7 +98,7 @@ func (l *loader) testFile(n *node, file string, numbered bool) []test {
 		if root == nil {
 			return nil
 		}
-		root = l.prepare(root)
+		root = l.prepare(root, asIs)
 		rows := []*node{root}
 		if root.kind == list {
 			rows = root.items

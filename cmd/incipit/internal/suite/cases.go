@@ -185,8 +185,9 @@ func (m *caseMaker) keyOf(description string, vars map[string]any) string {
 	b := appendText(append(m.key[:0], `{"description":`...), description)
 	b = appendCanonical(append(b, `,"vars":`...), vars)
 	b = append(append(b, `,"assert":`...), m.asserts...)
-	m.key = append(b, '}')
-	return digest(m.key)
+	b = append(b, '}')
+	m.key = b // its memory serves the next
+	return digest(b)
 }
 
 // cluster is the key of a test before its variables are expanded: what a list

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"strings"
 
@@ -67,9 +68,7 @@ func (l *loader) readEnv(n *node) {
 			l.errorAt(v, "shape", fmt.Sprintf("env.%s takes a text, this is %s", prompt.Clip(key, 60), v.kind), "")
 		}
 	}
-	for key, v := range own { // after all are read: they do not see one another
-		l.env[key] = v
-	}
+	maps.Copy(l.env, own) // after all are read: they do not see one another
 }
 
 // expand puts into s what it asks of the environment. A name that is not on

@@ -2,6 +2,7 @@ package suite
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 
@@ -39,9 +40,7 @@ func (l *loader) combinations(t *test, disabled bool, most int) []map[string]any
 		for _, vars := range out {
 			for _, value := range values {
 				one := make(map[string]any, len(t.vars))
-				for name, other := range vars {
-					one[name] = other
-				}
+				maps.Copy(one, vars)
 				one[v.name] = value
 				next = append(next, one)
 			}

@@ -128,7 +128,7 @@ func braces(pattern string) []string {
 				continue
 			}
 			grown = true
-			for _, choice := range strings.Split(p[open+1:end], ",") {
+			for choice := range strings.SplitSeq(p[open+1:end], ",") {
 				next = append(next, p[:open]+choice+p[end+1:])
 			}
 		}

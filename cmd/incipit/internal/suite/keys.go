@@ -18,7 +18,7 @@ const (
 
 // The grammar. Facts of promptfoo's configuration reference.
 var (
-	suiteKeys = keySet{
+	suiteKeys = map[string]string{
 		"description": "", "prompts": "", "providers": "", "targets": "", "tests": "", "defaultTest": "", "scenarios": "",
 		"evaluateOptions": "", "commandLineOptions": "", "env": "", "assertionTemplates": "", "$schema": "", "tags": "", "metadata": "",
 		"outputPath": flag, "sharing": ignored, "writeLatestResults": ignored,
@@ -28,29 +28,29 @@ var (
 		"redteam":         "no red-team tests", "plugins": "no red-team tests", "strategies": "no red-team tests",
 		"tracing": "no traces",
 	}
-	testKeys = keySet{
+	testKeys = map[string]string{
 		"description": "", "vars": "", "assert": "", "options": "", "threshold": "", "metadata": "", "provider": "", "providers": "", "prompts": "",
 		"providerOutput":        "no prepared outputs: use the echo provider, or a cassette",
 		"assertScoringFunction": "no scoring function of one's own: use weights, threshold or a javascript assertion",
 	}
-	scenarioKeys = keySet{"description": "", "config": "", "tests": ""}
-	assertKeys   = keySet{
+	scenarioKeys = map[string]string{"description": "", "config": "", "tests": ""}
+	assertKeys   = map[string]string{
 		"type": "", "value": "", "threshold": "", "weight": "", "metric": "", "provider": "", "rubricPrompt": "", "transform": "", "config": "",
 		"contextTransform": "no contextTransform: give the context as a variable",
 	}
-	setKeys      = keySet{"type": "", "assert": "", "threshold": "", "weight": "", "metric": "", "config": ""}
-	providerKeys = keySet{
+	setKeys      = map[string]string{"type": "", "assert": "", "threshold": "", "weight": "", "metric": "", "config": ""}
+	providerKeys = map[string]string{
 		"id": "", "label": "", "config": "", "prompts": "", "transform": "", "delay": "",
 		"env":    "no environment for one provider: its key comes from the environment",
 		"inputs": "no inputs of a provider",
 	}
-	promptKeys   = keySet{"id": "", "raw": "", "file": "", "label": "", "config": "", "display": ignored, "template": ignored, "function": "no functions as prompts"}
-	evaluateKeys = keySet{
+	promptKeys   = map[string]string{"id": "", "raw": "", "file": "", "label": "", "config": "", "display": ignored, "template": ignored, "function": "no functions as prompts"}
+	evaluateKeys = map[string]string{
 		"repeat": "", "maxConcurrency": "", "delay": "", "timeoutMs": "", "cache": ignored, "showProgressBar": ignored,
 		"interactiveProviders": ignored, "generateSuggestions": ignored, "suggestionsCount": ignored, "silent": ignored,
 		"maxEvalTimeMs": flag, "filterRange": "no ranges: use --filter",
 	}
-	commandKeys = keySet{
+	commandKeys = map[string]string{
 		"repeat": "", "maxConcurrency": "", "delay": "", "grader": "", "promptPrefix": "", "promptSuffix": "", "description": ignored,
 		"verbose": ignored, "cache": ignored, "table": ignored, "tableCellMaxLength": ignored, "share": ignored, "noShare": ignored,
 		"progressBar": ignored, "write": ignored, "retryErrors": ignored, "generateSuggestions": ignored, "suggestionsCount": ignored,
@@ -65,17 +65,17 @@ var (
 		"prompts": "no prompts here: use prompts", "providers": "no providers here: use providers", "config": "no other configuration",
 		"assertions": "no assertions here: use defaultTest", "modelOutputs": "no prepared outputs", "extension": "no extensions: a suite runs no hooks",
 	}
-	optionKeys = keySet{
+	optionKeys = map[string]string{
 		"prefix": "", "suffix": "", "transform": "", "postprocess": "", "transformVars": "", "rubricPrompt": "", "provider": "", "factuality": "",
 		"disableVarExpansion": "", "disableDefaultAsserts": "", "repeat": "", "disableConversationVar": ignored, "runSerially": ignored,
 		"storeOutputAs": "no outputs kept for later tests",
 	}
-	pathKeys = keySet{"path": "", "config": ""}
+	pathKeys = map[string]string{"path": "", "config": ""}
 )
 
 // decisive are keys whose misspelling would change a verdict: it is an error
 // even where unknown keys are notices.
-var decisive = keySet{"assert": "", "threshold": "", "value": "", "tests": "", "defaultTest": "", "scenarios": "", "weight": "", "vars": "", "transform": ""}
+var decisive = map[string]string{"assert": "", "threshold": "", "value": "", "tests": "", "defaultTest": "", "scenarios": "", "weight": "", "vars": "", "transform": ""}
 
 // checkKeys holds a mapping to what is known of its keys.
 func (l *loader) checkKeys(n *node, known keySet, what string) {

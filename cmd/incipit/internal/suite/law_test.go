@@ -207,7 +207,6 @@ a,b,__expected
 }
 
 func TestExpectedIsPromptfoosShortForm(t *testing.T) {
-	at := number64
 	for s, want := range map[string]assertion.Assertion{
 		"plain text":                  {Type: "equals", Value: "plain text"},
 		"contains:x: y":               {Type: "contains", Value: "x: y"},
@@ -216,11 +215,11 @@ func TestExpectedIsPromptfoosShortForm(t *testing.T) {
 		"is-json":                     {Type: "is-json"},
 		"not-is-json":                 {Type: "is-json", Not: true},
 		"is-json:{\"a\": 1} ":         {Type: "is-json", Value: "{\"a\": 1}"},
-		"similar:x":                   {Type: "similar", Value: "x", Threshold: at(0.8)},
-		"similar(0.5):x":              {Type: "similar", Value: "x", Threshold: at(0.5)},
-		"levenshtein:x":               {Type: "levenshtein", Value: "x", Threshold: at(0.75)},
-		"latency(500)":                {Type: "latency", Threshold: at(500)},
-		"cost(0.01)":                  {Type: "cost", Threshold: at(0.01)},
+		"similar:x":                   {Type: "similar", Value: "x", Threshold: new(0.8)},
+		"similar(0.5):x":              {Type: "similar", Value: "x", Threshold: new(0.5)},
+		"levenshtein:x":               {Type: "levenshtein", Value: "x", Threshold: new(0.75)},
+		"latency(500)":                {Type: "latency", Threshold: new(500.0)},
+		"cost(0.01)":                  {Type: "cost", Threshold: new(0.01)},
 		"latency(fast)":               {Type: "equals", Value: "latency(fast)"},
 		"fn: output.length > 3":       {Type: "javascript", Value: "output.length > 3"},
 		"eval:1":                      {Type: "javascript", Value: "1"},
@@ -235,7 +234,7 @@ func TestExpectedIsPromptfoosShortForm(t *testing.T) {
 		"containz:x":                  {Type: "equals", Value: "containz:x"},
 		"trajectory:tool-used:x":      {Type: "trajectory:tool-used", Value: "x"},
 		"regex:^a(b)c$":               {Type: "regex", Value: "^a(b)c$"},
-		"bleu(0.4):x":                 {Type: "bleu", Value: "x", Threshold: at(0.4)},
+		"bleu(0.4):x":                 {Type: "bleu", Value: "x", Threshold: new(0.4)},
 		"contains:two\nlines":         {Type: "contains", Value: "two\nlines"},
 	} {
 		got, err := expected(s)
@@ -311,9 +310,19 @@ func TestPatternsMatchAsInTheShell(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"a/*.txt", "a/b.txt", true}, {"a/*.txt", "a/b/c.txt", false}, {"a/**/*.txt", "a/c.txt", true}, {"a/**/*.txt", "a/b/d/c.txt", true},
-		{"**", "a/b", true}, {"**/x", "a/b/x", true}, {"**/x", "a/b/y", false}, {"*", ".hidden", false}, {".*", ".hidden", true},
-		{"**/x", ".git/x", false}, {"a/?.txt", "a/b.txt", true}, {"a/[bc].txt", "a/d.txt", false}, {"a/[", "a/[", false},
+		{"a/*.txt", "a/b.txt", true},
+		{"a/*.txt", "a/b/c.txt", false},
+		{"a/**/*.txt", "a/c.txt", true},
+		{"a/**/*.txt", "a/b/d/c.txt", true},
+		{"**", "a/b", true},
+		{"**/x", "a/b/x", true},
+		{"**/x", "a/b/y", false},
+		{"*", ".hidden", false},
+		{".*", ".hidden", true},
+		{"**/x", ".git/x", false},
+		{"a/?.txt", "a/b.txt", true},
+		{"a/[bc].txt", "a/d.txt", false},
+		{"a/[", "a/[", false},
 	} {
 		if got := matchPath(strings.Split(c.pattern, "/"), strings.Split(c.name, "/")); got != c.want {
 			t.Errorf("%s matches %s: %v", c.pattern, c.name, got)
@@ -327,6 +336,7 @@ func TestPatternsMatchAsInTheShell(t *testing.T) {
 
 // seeds are suites to begin with.
 func seeds(f *testing.F) {
+	f.Helper()
 	for _, c := range refusals() {
 		for _, file := range filesOf(c.archive) {
 			if len(file.Data) < 2000 {

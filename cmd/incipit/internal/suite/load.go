@@ -70,7 +70,7 @@ type loader struct {
 func Load(files fs.FS, file string, o LoadOptions) (*Suite, error) {
 	l := &loader{
 		files: files, file: file, dir: path.Dir(file), o: o,
-		sums: map[string][sha256.Size]byte{},
+		sums:  map[string][sha256.Size]byte{},
 		texts: map[string]string{}, loaded: map[string]*node{}, sources: map[string]string{}, env: map[string]string{},
 	}
 	s := l.suite()

@@ -40,8 +40,6 @@ func varsOf(s *Suite) (out []map[string]any) {
 	return out
 }
 
-func number64(f float64) *float64 { return &f }
-
 func equal(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if d := cmp.Diff(want, got); d != "" {
@@ -95,13 +93,13 @@ commandLineOptions: {repeat: 4, delay: 10}
 		{ID: "openai:responses:gpt-4o", Config: map[string]any{"max_tokens": 5}, Line: 10},
 	})
 	equal(t, "options", s.Options, EvaluateOptions{Repeat: 4, MaxConcurrency: 3, DelayMS: 10})
-	common := assertion.Assertion{Type: "is-refusal", Weight: number64(0), File: "c.yaml", Line: 13}
+	common := assertion.Assertion{Type: "is-refusal", Weight: new(0.0), File: "c.yaml", Line: 13}
 	want := []Case{{
-		Number: 1, Description: "Ada", Vars: map[string]any{"tone": "kind", "name": "Ada"}, Threshold: number64(0.5),
+		Number: 1, Description: "Ada", Vars: map[string]any{"tone": "kind", "name": "Ada"}, Threshold: new(0.5),
 		Asserts: []assertion.Assertion{
 			common,
-			{Type: "icontains", Not: true, Value: "sorry", Metric: "manners", Weight: number64(2), File: "c.yaml", Line: 21},
-			{Type: "assert-set", Threshold: number64(0.5), File: "c.yaml", Line: 22, Set: []assertion.Assertion{
+			{Type: "icontains", Not: true, Value: "sorry", Metric: "manners", Weight: new(2.0), File: "c.yaml", Line: 21},
+			{Type: "assert-set", Threshold: new(0.5), File: "c.yaml", Line: 22, Set: []assertion.Assertion{
 				{Type: "equals", Value: "a", File: "c.yaml", Line: 24}, {Type: "regex", Value: "b+", File: "c.yaml", Line: 24},
 			}},
 		},
@@ -109,8 +107,8 @@ commandLineOptions: {repeat: 4, delay: 10}
 		Options:  CaseOptions{Prefix: "A", Suffix: "Y", Config: map[string]any{"response_format": map[string]any{"type": "json_object"}}},
 		File:     "c.yaml", Line: 18,
 	}, {
-		Number: 2, Vars: map[string]any{"tone": "kind", "name": "Bo"}, Threshold: number64(0),
-		Asserts:  []assertion.Assertion{{Type: "latency", Threshold: number64(500), File: "c.yaml", Line: 30}},
+		Number: 2, Vars: map[string]any{"tone": "kind", "name": "Bo"}, Threshold: new(0.0),
+		Asserts:  []assertion.Assertion{{Type: "latency", Threshold: new(500.0), File: "c.yaml", Line: 30}},
 		Metadata: map[string]any{"team": "core"}, Options: CaseOptions{Prefix: "A", Suffix: "Z"}, File: "c.yaml", Line: 27,
 	}}
 	for i := range s.Cases {
@@ -204,8 +202,10 @@ scenarios:
   - config: [{vars: {lang: fr}}, {vars: {lang: de}}]
     tests: [{vars: {say: hi}}, {vars: {say: bye, lang: it}}]
 `, []map[string]any{
-			{"lang": "fr", "who": "all", "say": "hi"}, {"lang": "it", "who": "all", "say": "bye"},
-			{"lang": "de", "who": "all", "say": "hi"}, {"lang": "it", "who": "all", "say": "bye"},
+			{"lang": "fr", "who": "all", "say": "hi"},
+			{"lang": "it", "who": "all", "say": "bye"},
+			{"lang": "de", "who": "all", "say": "hi"},
+			{"lang": "it", "who": "all", "say": "bye"},
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) { equal(t, "vars", varsOf(load(t, c.archive)), c.want) })
@@ -243,8 +243,14 @@ v,__description
 		got = append(got, row{c.Description, c.Vars["v"], c.File, c.Line})
 	}
 	equal(t, "cases", got, []row{
-		{"yaml", 1, "d/a.yaml", 1}, {"json 😀", "a/b", "d/b.json", 1}, {"first", 2, "d/t.jsonl", 1}, {"", 3, "d/t.jsonl", 3},
-		{"csv", "4,\n4", "d/t.csv", 2}, {"Row #2", "5", "d/t.csv", 4}, {"first", 2, "d/t.jsonl", 1}, {"Row #2", 3, "d/t.jsonl", 3},
+		{"yaml", 1, "d/a.yaml", 1},
+		{"json 😀", "a/b", "d/b.json", 1},
+		{"first", 2, "d/t.jsonl", 1},
+		{"", 3, "d/t.jsonl", 3},
+		{"csv", "4,\n4", "d/t.csv", 2},
+		{"Row #2", "5", "d/t.csv", 4},
+		{"first", 2, "d/t.jsonl", 1},
+		{"Row #2", 3, "d/t.jsonl", 3},
 	})
 	equal(t, "files", s.Files, []string{"c.yaml", "d/a.yaml", "d/b.json", "d/t.csv", "d/t.jsonl"})
 }
@@ -263,7 +269,7 @@ who,,is-json,,,,,,,,
 	c := s.Cases[0]
 	equal(t, "assert", c.Asserts, []assertion.Assertion{
 		at(2, assertion.Assertion{Type: "contains", Value: "because", Metric: "depth"}),
-		at(2, assertion.Assertion{Type: "similar", Value: "a reason", Metric: "depth", Threshold: number64(0.9)}),
+		at(2, assertion.Assertion{Type: "similar", Value: "a reason", Metric: "depth", Threshold: new(0.9)}),
 	})
 	equal(t, "metadata", c.Metadata, map[string]any{"topic": "science", "tags": []any{"a", "b,c"}})
 	equal(t, "options", c.Options, CaseOptions{Prefix: "P", Suffix: "S"})
@@ -312,11 +318,13 @@ Bye,
 		got = append(got, [3]string{p.ID, p.Label, p.Text})
 	}
 	equal(t, "prompts", got, [][3]string{
-		{"p/two.txt:1", "p/two.txt:1", "One {{x}}"}, {"p/two.txt:2", "p/two.txt:2", "Two"},
+		{"p/two.txt:1", "p/two.txt:1", "One {{x}}"},
+		{"p/two.txt:2", "p/two.txt:2", "Two"},
 		{"p/chat.yaml", "p/chat.yaml", `[{"role":"system","content":"Be brief."},{"role":"user","content":"{{x}}"}]`},
 		{"p/chat.json", "chat", `[{"role":"user","content":"{{x}}"}]`},
 		{"p/a.md", "p/a.md", "# A\n"},
-		{"p/list.csv:1", "greeting", "Hello, {{x}}"}, {"p/list.csv:2", "p/list.csv:2", "Bye"},
+		{"p/list.csv:1", "greeting", "Hello, {{x}}"},
+		{"p/list.csv:2", "p/list.csv:2", "Bye"},
 		{"p/lines.jsonl", "p/lines.jsonl", `[{"role":"user","content":"1"}]`},
 		{"p/loop.json", "p/loop.json", "[{% for m in x %}{\"role\":\"user\"}{% endfor %}]\n"},
 		{"What is and/or? {{x}}", "What is and/or? {{x}}", "What is and/or? {{x}}"},

@@ -91,7 +91,7 @@ func (r *referrer) find(ref string) *node {
 		return nil
 	}
 	n := r.root
-	for _, part := range strings.Split(pointer, "/") {
+	for part := range strings.SplitSeq(pointer, "/") {
 		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 		switch n.kind {
 		case mapping:

@@ -53,7 +53,7 @@ func refusals() []refusal {
 		{"a picture as a variable", "-- c.yaml --\ntests: [{vars: {a: file://v.png}, assert: [{type: equals, value: a}]}]\n-- v.png --\n", "c.yaml:1:20: unsupported"},
 		{"a scoring function", "-- c.yaml --\ntests: [{assert: [{type: equals, value: a}], assertScoringFunction: 'file://s.js'}]\n", "c.yaml:1:46: unsupported"},
 		{"an assertion type that cannot be checked", "-- c.yaml --\ntests: [{assert: [{type: moderation}]}]\n", "c.yaml:1:26: unsupported"},
-		{"an assertion type that is none", "-- c.yaml --\ntests: [{assert: [{type: contians, value: a}]}]\n", "c.yaml:1:26: unknown-type"},
+		{"an assertion type that is none", "-- c.yaml --\ntests: [{assert: [{type: containz, value: a}]}]\n", "c.yaml:1:26: unknown-type"},
 		{"an assertion without a type", "-- c.yaml --\ntests: [{assert: [{value: a}]}]\n", "c.yaml:1:19: shape"},
 		{"an empty assert-set", "-- c.yaml --\ntests: [{assert: [{type: assert-set, assert: []}]}]\n", "c.yaml:1:19: no-assertion"},
 		{"a key that would be an assertion", "-- c.yaml --\ntests: [{asserts: [{type: equals, value: a}]}, {assert: [{type: equals, value: a}]}]\n", "c.yaml:1:10: unknown-key"},
@@ -118,7 +118,7 @@ func TestWhatIsAlwaysRefused(t *testing.T) {
 func TestWhatIsRefusedWhereStrict(t *testing.T) {
 	for _, c := range []refusal{
 		{"an unknown key", "-- c.yaml --\nmood: good\n" + passes, "c.yaml:1:1: unknown-key"},
-		{"a misspelled key", "-- c.yaml --\ndescripton: x\n" + passes, "c.yaml:1:1: unknown-key"},
+		{"a misspelled key", "-- c.yaml --\ndescriptoin: x\n" + passes, "c.yaml:1:1: unknown-key"},
 		{"an unknown key of a test", "-- c.yaml --\ntests: [{mood: x, assert: [{type: equals, value: a}]}]\n", "c.yaml:1:10: unknown-key"},
 		{"an unknown key of an assertion", "-- c.yaml --\ntests: [{assert: [{type: equals, value: a, mood: x}]}]\n", "c.yaml:1:44: unknown-key"},
 		{"a misspelled option", "-- c.yaml --\ntests: [{assert: [{type: equals, value: a}], options: {prefxi: x}}]\n", "c.yaml:1:56: unknown-key"},
@@ -208,13 +208,13 @@ func TestAllThatIsWrongIsTold(t *testing.T) {
 -- c.yaml --
 mood: x
 tests:
-  - assert: [{type: contians, value: a}]
+  - assert: [{type: containz, value: a}]
   - threshold: 7
     assert: [{type: equals, value: "\u202e"}, {type: "\u202e"}]
 `), "c.yaml", LoadOptions{Strict: true})
 	equal(t, "the error", err.Error(), `the suite c.yaml cannot be run:
   c.yaml:1:1: unknown-key: "mood" is no key of a suite; remove it; keys that begin with x- are left alone
-  c.yaml:3:21: unknown-type: "contians" is no assertion type; did you mean contains?
+  c.yaml:3:21: unknown-type: "containz" is no assertion type; did you mean contains?
   c.yaml:4:16: range: threshold is 7; it must be from 0 to 1
   c.yaml:5:54: unknown-type: "⟨U+202E⟩" is no assertion type; the types are those of promptfoo: contains, regex, is-json, javascript, llm-rubric, …`)
 }
@@ -264,7 +264,9 @@ func TestALargeFileIsRefusedUnread(t *testing.T) {
 		if err := f.Truncate(1 << 30); err != nil {
 			t.Fatal(err)
 		}
-		f.Close()
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, suite := range map[string]string{"a.yaml": "tests: t.csv\n", "b.yaml": "tests: t.jsonl\n", "c.yaml": ""} {
 		if suite != "" {

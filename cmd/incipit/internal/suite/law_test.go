@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -413,6 +414,34 @@ func FuzzCSV(f *testing.F) {
 				t.Fatalf("row %v does not follow line %d of %d columns", row, line, len(got.columns))
 			}
 			line = row.line
+		}
+	})
+}
+
+// A list that is parsed in parts is the list that is parsed whole, or is left
+// to be parsed whole.
+func TestAListInPartsIsTheListWhole(t *testing.T) {
+	entry := rapid.SampledFrom([]string{
+		"- a\n", "- {a: 1}\n", "- a: 1\n  b: |\n    - x\n   \n", "- \"two\n- lines\"\n", "- [a,\n- b]\n", "- &x y\n", "- *x\n", "- >\n - x\n", "# c\n",
+		"-\n", "- - a\n  - b\n", "- 'it''s'\n", "---\n", "- é\n\n",
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		var b strings.Builder
+		for range rapid.IntRange(1, 12).Draw(t, "n") {
+			b.WriteString(entry.Draw(t, "entry"))
+		}
+		parts := entries([]byte(b.String()), rapid.IntRange(1, 20).Draw(t, "size"))
+		if parts == nil {
+			return
+		}
+		whole, inParts := &loader{}, &loader{}
+		want, wantOK := whole.parseYAML("t.yaml", []byte(b.String()))
+		got, ok := inParts.parseParts("t.yaml", parts)
+		if len(inParts.findings) > 0 {
+			t.Fatalf("parts of %q are reported: %v", b.String(), inParts.findings)
+		}
+		if ok && (!wantOK || !reflect.DeepEqual(got, want)) {
+			t.Fatalf("%q in parts is %s, whole %s", b.String(), got.json(nil), want.json(nil))
 		}
 	})
 }

@@ -2,7 +2,9 @@ package suite
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strconv"
 	"strings"
@@ -25,29 +27,49 @@ func (l *loader) parseYAML(file string, data []byte) (root *node, ok bool) {
 		l.fault(file, mark{}, "too-large", "holds more than "+strconv.Itoa(maxMarks)+" values", "split it, or write the cases as CSV or JSONL")
 		return nil, false
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(data))
-	var doc yaml.Node
-	if err := dec.Decode(&doc); err != nil {
-		if err.Error() == "EOF" {
-			return nil, true
+	if parts := entries(data, partBytes); len(parts) > 1 {
+		if root, ok := l.parseParts(file, parts); ok {
+			return root, true
 		}
+		// something spans the parts, or is wrong: the whole will tell
+	}
+	doc, at, err := oneDocument(data)
+	switch {
+	case errors.Is(err, errDocuments):
+		l.fault(file, at, "documents", err.Error(), "one file is one suite; write the cases into one list")
+		return nil, false
+	case err != nil:
 		l.yamlFault(file, err)
 		return nil, false
-	}
-	var second yaml.Node
-	if err := dec.Decode(&second); err == nil {
-		l.fault(file, mark{second.Line, second.Column}, "documents", "holds more than one document", "one file is one suite; write the cases into one list")
-		return nil, false
-	} else if err.Error() != "EOF" {
-		l.yamlFault(file, err)
-		return nil, false
-	}
-	if len(doc.Content) == 0 {
+	case doc == nil:
 		return nil, true
 	}
 	c := converter{l: l, file: file, done: map[*yaml.Node]*node{}}
-	root = c.node(doc.Content[0], 0)
+	root = c.node(doc, 0)
 	return root, !c.failed
+}
+
+var errDocuments = errors.New("holds more than one document")
+
+// oneDocument parses the one document in data, nil if there is none.
+func oneDocument(data []byte) (doc *yaml.Node, at mark, err error) {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var first, second yaml.Node
+	if err := dec.Decode(&first); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, mark{}, nil
+		}
+		return nil, mark{}, err
+	}
+	if err := dec.Decode(&second); err == nil {
+		return nil, mark{second.Line, second.Column}, errDocuments
+	} else if !errors.Is(err, io.EOF) {
+		return nil, mark{}, err
+	}
+	if len(first.Content) == 0 {
+		return nil, mark{}, nil
+	}
+	return first.Content[0], mark{}, nil
 }
 
 // structure counts what can begin a value in YAML: an upper bound of the
@@ -91,14 +113,17 @@ func (l *loader) yamlFault(file string, err error) {
 type converter struct {
 	l      *loader
 	file   string
+	skip   int                  // lines before what is read
 	done   map[*yaml.Node]*node // what anchors name; nil while it is being read
 	failed bool
 }
 
+func (c *converter) mark(n *yaml.Node) mark { return mark{n.Line + c.skip, n.Column} }
+
 func (c *converter) fail(n *yaml.Node, code, msg, fix string) *node {
 	c.failed = true
-	c.l.fault(c.file, mark{n.Line, n.Column}, code, msg, fix)
-	return &node{mark: mark{n.Line, n.Column}, file: c.file, size: 1}
+	c.l.fault(c.file, c.mark(n), code, msg, fix)
+	return &node{mark: c.mark(n), file: c.file, size: 1}
 }
 
 func (c *converter) node(n *yaml.Node, depth int) *node {
@@ -117,7 +142,7 @@ func (c *converter) node(n *yaml.Node, depth int) *node {
 	if n.Anchor != "" {
 		c.done[n] = nil
 	}
-	out := &node{mark: mark{n.Line, n.Column}, file: c.file, size: 1}
+	out := &node{mark: c.mark(n), file: c.file, size: 1}
 	switch n.Kind {
 	case yaml.SequenceNode:
 		out.kind = list
@@ -183,7 +208,7 @@ func (c *converter) mapping(out *node, n *yaml.Node, depth int) {
 			seen[k.Value] = true
 		}
 		child := c.node(v, depth+1)
-		out.keys, out.marks, out.items = append(out.keys, k.Value), append(out.marks, mark{k.Line, k.Column}), append(out.items, child)
+		out.keys, out.marks, out.items = append(out.keys, k.Value), append(out.marks, c.mark(k)), append(out.items, child)
 		out.size += 1 + child.size
 	}
 	for _, m := range merged {

@@ -118,7 +118,7 @@ func TestWhatIsAlwaysRefused(t *testing.T) {
 func TestWhatIsRefusedWhereStrict(t *testing.T) {
 	for _, c := range []refusal{
 		{"an unknown key", "-- c.yaml --\nmood: good\n" + passes, "c.yaml:1:1: unknown-key"},
-		{"a misspelled key", "-- c.yaml --\ndescriptoin: x\n" + passes, "c.yaml:1:1: unknown-key"},
+		{"a misspelled key", "-- c.yaml --\nproviderz: x\n" + passes, "c.yaml:1:1: unknown-key"},
 		{"an unknown key of a test", "-- c.yaml --\ntests: [{mood: x, assert: [{type: equals, value: a}]}]\n", "c.yaml:1:10: unknown-key"},
 		{"an unknown key of an assertion", "-- c.yaml --\ntests: [{assert: [{type: equals, value: a, mood: x}]}]\n", "c.yaml:1:44: unknown-key"},
 		{"a misspelled option", "-- c.yaml --\ntests: [{assert: [{type: equals, value: a}], options: {prefxi: x}}]\n", "c.yaml:1:56: unknown-key"},

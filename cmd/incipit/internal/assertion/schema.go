@@ -1,0 +1,171 @@
+package assertion
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/incipit-dev/incipit/internal/prompt"
+)
+
+const (
+	maxSchema = 1 << 20 // bytes of a schema, written as JSON
+	maxErrors = 5       // that a reason tells
+	schemaURL = "urn:incipit:schema"
+)
+
+// A schema is a compiled JSON Schema. One that names no draft is of draft 7,
+// as ajv reads it for promptfoo, and its formats are checked.
+type schema struct{ compiled *jsonschema.Schema }
+
+// schemaOf compiles the schema that is the value of a, once for all its cases.
+func (c *Checker) schemaOf(a Assertion, value any) (*schema, error) {
+	key, ok := value.(string)
+	if !ok {
+		var err error
+		if key, err = asJSON(value); err != nil {
+			return nil, invalid(a, "has a schema that JSON cannot hold", "correct it")
+		}
+	}
+	return c.schemas.get(key, func() (*schema, error) {
+		if ok {
+			decoded, err := c.decode(a, key)
+			if err != nil {
+				return nil, err
+			}
+			if wrong := isSchema(decoded); wrong != "" || decoded == nil {
+				return nil, invalid(a, "has a value that is no JSON Schema", "write a mapping such as {type: object}")
+			}
+			value = decoded
+		}
+		return c.compile(a, value)
+	})
+}
+
+// compile reads a schema that can refer to itself alone: nothing is loaded.
+func (c *Checker) compile(a Assertion, value any) (*schema, error) {
+	text, err := asJSON(value)
+	if err != nil {
+		return nil, invalid(a, "has a schema that JSON cannot hold", "correct it")
+	}
+	if len(text) > maxSchema {
+		return nil, invalid(a, fmt.Sprintf("has a schema of %d bytes", len(text)), "write at most %d", maxSchema)
+	}
+	if _, err := measured(text); err != nil {
+		return nil, invalid(a, fmt.Sprintf("has a schema that is nested deeper than %d", maxNesting), "write a flatter one")
+	}
+	var doc any
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, invalid(a, "has a schema with a number that JavaScript cannot hold", "correct it")
+	}
+	compiler := jsonschema.NewCompiler()
+	compiler.DefaultDraft(jsonschema.Draft7)
+	compiler.AssertFormat()
+	compiler.UseLoader(noLoader{})
+	compiler.UseRegexpEngine(c.schemaPattern)
+	if err := compiler.AddResource(schemaURL, doc); err != nil {
+		return nil, invalid(a, "has a value that is no JSON Schema: "+shownSchemaError(err), "correct it")
+	}
+	compiled, err := compiler.Compile(schemaURL)
+	if err != nil {
+		return nil, invalid(a, "has a value that is no JSON Schema: "+shownSchemaError(err), "correct it; a $ref reaches what stands in the schema itself")
+	}
+	return &schema{compiled}, nil
+}
+
+func shownSchemaError(err error) string {
+	text := strings.ReplaceAll(err.Error(), schemaURL, "")
+	return prompt.Clip(strings.Join(strings.Fields(text), " "), 2*maxShown)
+}
+
+// noLoader refuses every $ref that leaves the schema.
+type noLoader struct{}
+
+func (noLoader) Load(url string) (any, error) {
+	return nil, fmt.Errorf("it refers to %s, and nothing is loaded from elsewhere", prompt.Clip(url, maxShown))
+}
+
+// validate says what of v is not as the schema says, "" for nothing.
+func (s *schema) validate(v any) (wrong string, err error) {
+	defer func() {
+		// The library has no way out for a pattern that passed its time limit.
+		switch r := recover().(type) {
+		case nil:
+		case unmatched:
+			err = r.error
+		default:
+			panic(r)
+		}
+	}()
+	err = s.compiled.Validate(v)
+	var invalid *jsonschema.ValidationError
+	switch {
+	case err == nil:
+		return "", nil
+	case !errors.As(err, &invalid):
+		return "", err
+	}
+	return leaves(invalid), nil
+}
+
+// leaves tells the places that are wrong, each with its path, in one order
+// whatever the order in which maps were walked.
+func leaves(e *jsonschema.ValidationError) string {
+	var lines []string
+	var walk func(e *jsonschema.ValidationError)
+	walk = func(e *jsonschema.ValidationError) {
+		if len(e.Causes) == 0 {
+			lines = append(lines, prompt.Clip(e.Error(), maxShown))
+		}
+		for _, cause := range e.Causes {
+			walk(cause)
+		}
+	}
+	walk(e)
+	slices.Sort(lines)
+	lines = slices.Compact(lines)
+	if more := len(lines) - maxErrors; more > 0 {
+		lines = append(lines[:maxErrors], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(lines, "; ")
+}
+
+// schemaPattern compiles a pattern of a schema: by Go's engine, which is linear
+// in time, and where that has no word for it by JavaScript's.
+func (c *Checker) schemaPattern(text string) (jsonschema.Regexp, error) {
+	re, err := regexp.Compile(text)
+	if err == nil {
+		return re, nil
+	}
+	if c.Pattern == nil {
+		return nil, err
+	}
+	p, err := c.Pattern(text)
+	if err != nil {
+		return nil, err
+	}
+	return scripted{p, text}, nil
+}
+
+type scripted struct {
+	pattern Pattern
+	text    string
+}
+
+func (s scripted) String() string { return s.text }
+
+func (s scripted) MatchString(text string) bool {
+	found, err := s.pattern.Match(text)
+	if err != nil {
+		panic(unmatched{fmt.Errorf("the pattern %s of the schema was not matched: %w", quote(s.text), err)})
+	}
+	return found
+}
+
+// unmatched carries a pattern's time limit through the library, to validate.
+type unmatched struct{ error }

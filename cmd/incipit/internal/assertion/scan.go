@@ -78,9 +78,16 @@ func objects(text string, yield func(object string) bool) error {
 // if it does not. A valid object can end nowhere else.
 func closing(text string) (size, walked int, err error) {
 	var open []byte
-	inside := false
+	inside, fresh := false, false // a string; just behind a brace, where a key or the end stands
 	for i := 0; i < len(text); i++ {
-		switch ch := text[i]; {
+		ch := text[i]
+		if fresh && !inside && ch != ' ' && ch != '\n' && ch != '\r' && ch != '\t' {
+			if ch != '"' && ch != '}' {
+				return 0, i + 1, nil
+			}
+			fresh = false
+		}
+		switch {
 		case inside && ch < ' ':
 			return 0, i + 1, nil // no string of JSON holds it
 		case inside && ch == '\\':
@@ -93,6 +100,7 @@ func closing(text string) (size, walked int, err error) {
 				return 0, i, tooDeep()
 			}
 			open = append(open, ch+2) // the bracket that closes it: two further in ASCII
+			fresh = ch == '{'
 		case ch == '}' || ch == ']':
 			if open[len(open)-1] != ch {
 				return 0, i + 1, nil
@@ -100,8 +108,6 @@ func closing(text string) (size, walked int, err error) {
 			if open = open[:len(open)-1]; len(open) == 0 {
 				return i + 1, i + 1, nil
 			}
-		case i == 1 && ch != ' ' && ch != '\n' && ch != '\r' && ch != '\t':
-			return 0, i, nil // behind the brace stands a key, and keys have quotes
 		}
 	}
 	return 0, len(text), nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+	jskind "github.com/santhosh-tekuri/jsonschema/v6/kind"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
@@ -119,6 +120,9 @@ func leaves(e *jsonschema.ValidationError) string {
 	var lines []string
 	var walk func(e *jsonschema.ValidationError)
 	walk = func(e *jsonschema.ValidationError) {
+		if extra, ok := e.ErrorKind.(*jskind.AdditionalProperties); ok {
+			slices.Sort(extra.Properties)
+		}
 		if len(e.Causes) == 0 {
 			lines = append(lines, prompt.Clip(e.Error(), maxShown))
 		}

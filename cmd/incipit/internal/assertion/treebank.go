@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -11,8 +12,8 @@ import (
 // stand alone, a period only at the end of the text, and 's, n't and their like
 // are words.
 func treebank(text string) []string {
-	spaced := spaceMarks(splitPeriod([]rune(strings.Join(strings.FieldsFunc(text, func(r rune) bool { return blank(r) || r == 0x85 }), " "))))
-	words := strings.Fields(string(spaced))
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return blank(r) || r == 0x85 }), " ")
+	words := strings.Fields(string(splitPeriod(spaceMarks([]rune(text)))))
 	out := make([]string, 0, len(words))
 	for i, w := range words {
 		out = appendWord(out, w, i == len(words)-1)
@@ -25,7 +26,7 @@ func treebank(text string) []string {
 // stand behind it.
 func splitPeriod(text []rune) []rune {
 	end := len(text)
-	for end > 0 && strings.ContainsRune(`])}>' "`, text[end-1]) {
+	for end > 0 && strings.ContainsRune("])}>' ", text[end-1]) {
 		end--
 	}
 	at := end - 1
@@ -58,11 +59,13 @@ func spaceMarks(text []rune) []rune {
 		}
 		return text[i]
 	}
+	inside := false // a quotation
 	for i := 0; i < len(text); i++ {
 		r, next := text[i], at(i+1)
 		switch {
 		case r == '"', r == '`' && next == '`', r == '\'' && next == '\'':
-			if r == '`' || r == '"' && opens(at(i-1)) && next != ' ' {
+			inside = r == '`' || r == '"' && !inside && opens(at(i-1))
+			if inside {
 				mark("``")
 			} else {
 				mark("''")
@@ -88,22 +91,46 @@ func spaceMarks(text []rune) []rune {
 // opens reports whether a quote behind r opens.
 func opens(r rune) bool { return r == ' ' || r == '<' || unicode.Is(unicode.Ps, r) }
 
-// appendWord splits the endings and contractions of a word.
+// appendWord splits a word into its stem and its endings: an apostrophe, then 's
+// and its like, then 'll and its like, each at most once.
 func appendWord(out []string, w string, last bool) []string {
-	if len(w) > 1 && strings.HasSuffix(w, "'") && !strings.HasSuffix(w, "''") {
-		return append(appendWord(out, w[:len(w)-1], false), "'")
-	}
-	for _, ending := range []string{"'s", "'m", "'d", "'ll", "'re", "'ve", "n't"} {
-		if stem, ok := strings.CutSuffix(w, ending); ok && stem != "" {
-			return append(appendWord(out, stem, false), ending)
+	var endings []string
+	cut := func(among ...string) {
+		for _, ending := range among {
+			if stem, ok := strings.CutSuffix(w, ending); ok && stem != "" {
+				w, endings, last = stem, append(endings, ending), false
+				return
+			}
 		}
 	}
-	for _, c := range []struct{ first, second string }{
-		{"can", "not"}, {"d", "'ye"}, {"gim", "me"}, {"gon", "na"}, {"got", "ta"}, {"lem", "me"}, {"more", "'n"}, {"wan", "na"}, {"'t", "is"}, {"'t", "was"},
-	} {
-		if w == c.first+c.second && !(w == "wanna" && last) {
-			return append(out, c.first, c.second)
-		}
+	if !strings.HasSuffix(w, "''") {
+		cut("'")
 	}
-	return append(out, w)
+	cut("'s", "'m", "'d")
+	cut("'ll", "'re", "'ve", "n't")
+	out = append(out, contraction(w, last)...)
+	for _, ending := range slices.Backward(endings) {
+		out = append(out, ending)
+	}
+	return out
+}
+
+// contraction splits the words that are two. At the end of a text wanna is one.
+func contraction(w string, last bool) []string {
+	switch w {
+	case "wanna":
+		if last {
+			return []string{w}
+		}
+		return []string{"wan", "na"}
+	case "cannot", "gonna", "gotta", "gimme", "lemme":
+		return []string{w[:3], w[3:]}
+	case "d'ye":
+		return []string{"d", "'ye"}
+	case "more'n":
+		return []string{"more", "'n"}
+	case "'tis", "'twas":
+		return []string{"'t", w[2:]}
+	}
+	return []string{w}
 }

@@ -175,12 +175,15 @@ func (c *Checker) source(a Assertion, value string) (text, file string, err erro
 	file = strings.TrimPrefix(value, fileScheme)
 	name, function, _ := strings.Cut(file, ":")
 	for _, key := range []string{value, file, name, path.Clean(name), path.Join(path.Dir(a.File), name)} {
-		if text, ok := c.Sources[key]; ok {
-			if function != "" {
-				return text, name + ":" + function, nil
-			}
-			return text, name, nil
+		text, ok := c.Sources[key]
+		if !ok {
+			continue
 		}
+		name, _, _ = strings.Cut(strings.TrimPrefix(key, fileScheme), ":")
+		if function != "" {
+			name += ":" + function
+		}
+		return text, name, nil
 	}
 	return "", "", invalid(a, "names the file "+quote(name)+", which was not read with the suite", "name a file of the repository, relative to the suite")
 }

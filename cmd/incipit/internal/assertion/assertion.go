@@ -134,6 +134,9 @@ func (c *Checker) find(ctx context.Context, g *report.Grade, a Assertion, s Subj
 	if k.check == nil {
 		return finding{}, invalid(a, "compares the outputs of several prompts or providers", "give the case at least two of them")
 	}
+	if err := validateNumbers(a, k); err != nil {
+		return finding{}, err
+	}
 	if s, err = c.transformed(ctx, a, s); err != nil {
 		return finding{}, err
 	}

@@ -103,8 +103,8 @@ func number(f float64) string {
 	if f == math.Trunc(f) && math.Abs(f) < 1e15 {
 		return fmt.Sprintf("%.0f", f)
 	}
-	text := strings.TrimRight(fmt.Sprintf("%.4f", f), "0")
-	if strings.TrimSuffix(text, ".") == "0" || strings.TrimSuffix(text, ".") == "-0" {
+	text := strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.4f", f), "0"), ".")
+	if text == "0" || text == "-0" {
 		return fmt.Sprintf("%.3g", f) // a small cost
 	}
 	return text

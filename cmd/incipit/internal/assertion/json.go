@@ -12,6 +12,10 @@ import (
 
 // isJSON holds if the whole output is JSON, and is as a schema says.
 func (c *Checker) isJSON(_ context.Context, q question) (finding, error) {
+	sch, err := c.asked(q)
+	if err != nil {
+		return finding{}, err
+	}
 	values, err := measured(q.output)
 	if err != nil {
 		return finding{}, err
@@ -19,12 +23,8 @@ func (c *Checker) isJSON(_ context.Context, q question) (finding, error) {
 	if !utf8.ValidString(q.output) || !json.Valid([]byte(q.output)) {
 		return plain(false, "the output is no JSON: "+quote(q.output)), nil
 	}
-	if q.value == nil || q.value == "" {
+	if sch == nil {
 		return plain(true, "the output is JSON"), nil
-	}
-	sch, err := c.schemaOf(q.a, q.value)
-	if err != nil {
-		return finding{}, err
 	}
 	wrong, err := conforms(sch, q.output, values)
 	if err != nil {
@@ -36,15 +36,20 @@ func (c *Checker) isJSON(_ context.Context, q question) (finding, error) {
 	return plain(true, "the output is JSON as the schema says"), nil
 }
 
+// asked is the schema that is the value, nil if there is none.
+func (c *Checker) asked(q question) (*schema, error) {
+	if q.value == nil || q.value == "" {
+		return nil, nil
+	}
+	return c.schemaOf(q.a, q.value)
+}
+
 // containsJSON holds if a JSON object stands somewhere in the output: any that
 // is as the schema says, if there is one.
 func (c *Checker) containsJSON(_ context.Context, q question) (finding, error) {
-	var sch *schema
-	var err error
-	if q.value != nil && q.value != "" {
-		if sch, err = c.schemaOf(q.a, q.value); err != nil {
-			return finding{}, err
-		}
+	sch, err := c.asked(q)
+	if err != nil {
+		return finding{}, err
 	}
 	found, wrong := "", ""
 	var trouble error

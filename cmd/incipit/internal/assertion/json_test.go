@@ -129,9 +129,9 @@ func TestHostileOutputs(t *testing.T) {
 		"and are edits":                             {Assertion{Type: "levenshtein", Value: "ab"}, "a\xffb", report.Pass},
 		"long texts that differ by their length":    {Assertion{Type: "levenshtein", Value: "x"}, strings.Repeat("a", 8<<20), report.Fail},
 		"long texts with a threshold beyond reason": {Assertion{Type: "levenshtein", Value: strings.Repeat("b", 100_000), Threshold: ptr(1e12)}, strings.Repeat("a", 100_000), report.Error},
-		"long texts that are nearly the same":       {Assertion{Type: "levenshtein", Value: "x" + strings.Repeat("ab", 100_000)}, strings.Repeat("ba", 100_000) + "x", report.Pass},
+		"long texts that are nearly the same":       {Assertion{Type: "levenshtein", Value: "x" + strings.Repeat("ab", 10_000)}, strings.Repeat("ba", 10_000) + "x", report.Pass},
 		"more words than are compared":              {Assertion{Type: "bleu", Value: "a"}, strings.Repeat("a ", 100_000), report.Error},
-		"more words than are compared by rouge":     {Assertion{Type: "rouge-n", Value: "a"}, strings.Repeat(`" `, 1_000_000), report.Error},
+		"more words than are compared by rouge":     {Assertion{Type: "rouge-n", Value: "a"}, strings.Repeat(`" `, 100_000), report.Error},
 		"white space alone":                         {Assertion{Type: "rouge-n", Value: "a"}, strings.Repeat(" ", 8<<20), report.Fail},
 	} {
 		if g := graded(t, c, r.a, said(r.output)); g.Outcome != r.want {

@@ -8,26 +8,21 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// latency holds if the answer took at most threshold milliseconds. Of a
+// latency holds if the answer took at most threshold milliseconds, which
+// validateNumbers made sure is there. Of a
 // recorded answer it is the time that it took when it was recorded.
 func (c *Checker) latency(_ context.Context, q question) (finding, error) {
-	if q.a.Threshold == nil {
-		return finding{}, validateNumbers(q.a, kind{threshold: true})
-	}
 	took := q.s.Response.LatencyMS
-	return plain(took <= *q.a.Threshold, fmt.Sprintf("the answer took %s ms, and %s ms are allowed", number(took), number(*q.a.Threshold))), nil
+	return plain(took <= q.threshold(0), fmt.Sprintf("the answer took %s ms, and %s ms are allowed", number(took), number(q.threshold(0)))), nil
 }
 
 // cost holds if the answer cost at most threshold US dollars.
 func (c *Checker) cost(_ context.Context, q question) (finding, error) {
-	if q.a.Threshold == nil {
-		return finding{}, validateNumbers(q.a, kind{threshold: true})
-	}
 	cost := q.s.Response.Cost
 	if cost == nil {
 		return finding{}, registry.WithFix(fmt.Errorf("nobody knows what the model of this answer costs"), "give its price in the provider's config")
 	}
-	return plain(*cost <= *q.a.Threshold, fmt.Sprintf("the answer cost $%s, and $%s is allowed", number(*cost), number(*q.a.Threshold))), nil
+	return plain(*cost <= q.threshold(0), fmt.Sprintf("the answer cost $%s, and $%s is allowed", number(*cost), number(q.threshold(0)))), nil
 }
 
 // finishReason holds if the model stopped for the reason that the value says.

@@ -123,7 +123,7 @@ func TestWordsOfTheTreebank(t *testing.T) {
 		"the u.s. is big.":                       "the|u.s.|is|big|.",
 		"e.g. this, i.e.":                        "e.g.|this|,|i.e.",
 		"cannot gonna wanna go":                  "can|not|gon|na|wan|na|go",
-		"do you wanna":                           "do|you|wanna",
+		"do you wanna":                           "do|you|wan|na",
 		"wait... what?":                          "wait|...|what|?",
 		"a--b (c) [d]":                           "a|--|b|(|c|)|[|d|]",
 		"john's dogs' bones":                     "john|'s|dogs|'|bones",

@@ -15,8 +15,8 @@ func treebank(text string) []string {
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return blank(r) || r == 0x85 }), " ")
 	words := strings.Fields(string(splitPeriod(spaceMarks([]rune(text)))))
 	out := make([]string, 0, len(words))
-	for i, w := range words {
-		out = appendWord(out, w, i == len(words)-1)
+	for _, w := range words {
+		out = appendWord(out, w)
 	}
 	return out
 }
@@ -93,12 +93,12 @@ func opens(r rune) bool { return r == ' ' || r == '<' || unicode.Is(unicode.Ps, 
 
 // appendWord splits a word into its stem and its endings: an apostrophe, then 's
 // and its like, then 'll and its like, each at most once.
-func appendWord(out []string, w string, last bool) []string {
+func appendWord(out []string, w string) []string {
 	var endings []string
 	cut := func(among ...string) {
 		for _, ending := range among {
 			if stem, ok := strings.CutSuffix(w, ending); ok && stem != "" {
-				w, endings, last = stem, append(endings, ending), false
+				w, endings = stem, append(endings, ending)
 				return
 			}
 		}
@@ -108,22 +108,17 @@ func appendWord(out []string, w string, last bool) []string {
 	}
 	cut("'s", "'m", "'d")
 	cut("'ll", "'re", "'ve", "n't")
-	out = append(out, contraction(w, last)...)
+	out = append(out, contraction(w)...)
 	for _, ending := range slices.Backward(endings) {
 		out = append(out, ending)
 	}
 	return out
 }
 
-// contraction splits the words that are two. At the end of a text wanna is one.
-func contraction(w string, last bool) []string {
+// contraction splits the words that are two.
+func contraction(w string) []string {
 	switch w {
-	case "wanna":
-		if last {
-			return []string{w}
-		}
-		return []string{"wan", "na"}
-	case "cannot", "gonna", "gotta", "gimme", "lemme":
+	case "cannot", "gonna", "gotta", "gimme", "lemme", "wanna":
 		return []string{w[:3], w[3:]}
 	case "d'ye":
 		return []string{"d", "'ye"}

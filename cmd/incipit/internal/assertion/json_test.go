@@ -98,6 +98,51 @@ func TestManySchemasAreForgotten(t *testing.T) {
 	}
 }
 
+// A schema that asks twice for the next, thirty times, ends, whichever way it
+// asks and whatever the answer is.
+func TestASchemaThatAsksForTooMuchEnds(t *testing.T) {
+	const links = 30
+	ended := 0
+	for _, draft := range []string{"http://json-schema.org/draft-07/schema#", "https://json-schema.org/draft/2020-12/schema"} {
+		for name, ask := range map[string]func(next map[string]any) map[string]any{
+			"allOf": func(next map[string]any) map[string]any { return map[string]any{"allOf": []any{next, next}} },
+			"anyOf": func(next map[string]any) map[string]any { return map[string]any{"anyOf": []any{next, next}} },
+			"oneOf": func(next map[string]any) map[string]any { return map[string]any{"oneOf": []any{next, next}} },
+			"not": func(next map[string]any) map[string]any {
+				return map[string]any{"not": map[string]any{"anyOf": []any{next, next}}}
+			},
+			"if": func(next map[string]any) map[string]any {
+				return map[string]any{"if": map[string]any{"anyOf": []any{next, next}}, "else": next}
+			},
+		} {
+			for _, leaf := range []map[string]any{{"type": "string"}, {"minimum": 0}} {
+				defs := map[string]any{}
+				for i := range links {
+					defs[fmt.Sprint(i)] = ask(map[string]any{"$ref": fmt.Sprintf("#/definitions/%d", i+1)})
+				}
+				defs[fmt.Sprint(links)] = leaf
+				a := Assertion{Type: "is-json", Value: map[string]any{"$schema": draft, "definitions": defs, "$ref": "#/definitions/0"}}
+				g := graded(t, checker(), a, said("1"))
+				switch {
+				case strings.Contains(g.Reason, "too much"):
+					ended++
+				case g.Outcome == report.Error:
+					t.Errorf("%s of %s: %s", name, draft, g.Reason)
+				}
+			}
+		}
+	}
+	if ended < 10 {
+		t.Errorf("%d walks were ended", ended)
+	}
+	wide := map[string]any{"items": map[string]any{"pattern": "^(?!x)"}}
+	c := checker()
+	c.Pattern = func(string) (Pattern, error) { return goPatterns("^x") }
+	if g := graded(t, c, Assertion{Type: "is-json", Value: wide}, said(`["x"`+strings.Repeat(`,"x"`, 50_000)+`]`)); g.Outcome != report.Error || !strings.Contains(g.Reason, "too much") {
+		t.Errorf("%+v", g)
+	}
+}
+
 func TestHostileOutputs(t *testing.T) {
 	c := checker()
 	huge := strings.Repeat("a", 50<<20)

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	jskind "github.com/santhosh-tekuri/jsonschema/v6/kind"
@@ -22,7 +22,11 @@ const (
 
 // A schema is a compiled JSON Schema. One that names no draft is of draft 7,
 // as ajv reads it for promptfoo, and its formats are checked.
-type schema struct{ compiled *jsonschema.Schema }
+type schema struct {
+	mu       sync.Mutex // of steps: one output is held to it at a time
+	compiled *jsonschema.Schema
+	steps    *steps
+}
 
 // schemaOf compiles the schema that is the value of a, once for all its cases.
 func (c *Checker) schemaOf(a Assertion, value any) (*schema, error) {
@@ -68,7 +72,10 @@ func (c *Checker) compile(a Assertion, value any) (*schema, error) {
 	compiler.DefaultDraft(jsonschema.Draft7)
 	compiler.AssertFormat()
 	compiler.UseLoader(noLoader{})
-	compiler.UseRegexpEngine(c.schemaPattern)
+	left := new(steps)
+	compiler.RegisterVocabulary(left.vocabulary())
+	compiler.AssertVocabs()
+	compiler.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) { return c.schemaPattern(text, left) })
 	if err := compiler.AddResource(schemaURL, doc); err != nil {
 		return nil, invalid(a, "has a value that is no JSON Schema: "+shownSchemaError(err), "correct it")
 	}
@@ -76,7 +83,7 @@ func (c *Checker) compile(a Assertion, value any) (*schema, error) {
 	if err != nil {
 		return nil, invalid(a, "has a value that is no JSON Schema: "+shownSchemaError(err), "correct it; a $ref reaches what stands in the schema itself")
 	}
-	return &schema{compiled}, nil
+	return &schema{compiled: compiled, steps: left}, nil
 }
 
 func shownSchemaError(err error) string {
@@ -93,16 +100,19 @@ func (noLoader) Load(url string) (any, error) {
 
 // validate says what of v is not as the schema says, "" for nothing.
 func (s *schema) validate(v any) (wrong string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	defer func() {
-		// The library has no way out for a pattern that passed its time limit.
+		// The library has no other way out of a walk that must end.
 		switch r := recover().(type) {
 		case nil:
-		case unmatched:
+		case ended:
 			err = r.error
 		default:
 			panic(r)
 		}
 	}()
+	s.steps.left = maxWalk
 	err = s.compiled.Validate(v)
 	var invalid *jsonschema.ValidationError
 	switch {
@@ -138,38 +148,3 @@ func leaves(e *jsonschema.ValidationError) string {
 	}
 	return strings.Join(lines, "; ")
 }
-
-// schemaPattern compiles a pattern of a schema: by Go's engine, which is linear
-// in time, and where that has no word for it by JavaScript's.
-func (c *Checker) schemaPattern(text string) (jsonschema.Regexp, error) {
-	re, err := regexp.Compile(text)
-	if err == nil {
-		return re, nil
-	}
-	if c.Pattern == nil {
-		return nil, err
-	}
-	p, err := c.Pattern(text)
-	if err != nil {
-		return nil, err
-	}
-	return scripted{p, text}, nil
-}
-
-type scripted struct {
-	pattern Pattern
-	text    string
-}
-
-func (s scripted) String() string { return s.text }
-
-func (s scripted) MatchString(text string) bool {
-	found, err := s.pattern.Match(text)
-	if err != nil {
-		panic(unmatched{fmt.Errorf("the pattern %s of the schema was not matched: %w", quote(s.text), err)})
-	}
-	return found
-}
-
-// unmatched carries a pattern's time limit through the library, to validate.
-type unmatched struct{ error }

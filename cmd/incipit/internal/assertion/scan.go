@@ -10,7 +10,7 @@ import (
 
 const (
 	maxNesting = 1000    // of JSON that is read
-	maxValues  = 200_000 // of JSON that is held to a schema: each may be an error of its own
+	maxValues  = 100_000 // of JSON that is held to a schema: each may be an error of its own
 	maxTangle  = 8       // how many times its length a text is walked in search of JSON
 )
 

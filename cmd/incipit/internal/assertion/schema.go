@@ -72,7 +72,7 @@ func (c *Checker) compile(a Assertion, value any) (*schema, error) {
 	compiler.DefaultDraft(jsonschema.Draft7)
 	compiler.AssertFormat()
 	compiler.UseLoader(noLoader{})
-	left := new(steps)
+	left := &steps{most: maxWalk}
 	compiler.RegisterVocabulary(left.vocabulary())
 	compiler.AssertVocabs()
 	compiler.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) { return c.schemaPattern(text, left) })
@@ -112,7 +112,7 @@ func (s *schema) validate(v any) (wrong string, err error) {
 			panic(r)
 		}
 	}()
-	s.steps.left = maxWalk
+	s.steps.left = s.steps.most
 	err = s.compiled.Validate(v)
 	var invalid *jsonschema.ValidationError
 	switch {

@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	maxWalk      = 2_000_000 // of one walk: each is a schema that is held against a value
-	patternSteps = 1000      // that a match by JavaScript's engine counts as
+	maxWalk      = 300_000 // of one walk: each is a schema that is held against a value
+	patternSteps = 1000    // that a match by JavaScript's engine counts as
 )
 
 // steps is what is left of a walk through a schema. A schema of thirty lines,
 // each of which asks twice for the next, is a walk of a thousand million steps.
-type steps struct{ left int }
+type steps struct{ left, most int }
 
 // ended carries an error through the library, to validate.
 type ended struct{ error }

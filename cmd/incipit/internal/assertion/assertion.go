@@ -81,9 +81,9 @@ type Script interface {
 }
 
 // A Pattern is a compiled regular expression of JavaScript. An error is a time
-// limit.
+// limit, its own or the context's.
 type Pattern interface {
-	Match(s string) (bool, error)
+	Match(ctx context.Context, s string) (bool, error)
 }
 
 // A Checker is what checking needs of the world. What is nil is not there: an

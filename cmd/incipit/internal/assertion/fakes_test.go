@@ -39,7 +39,7 @@ func (f scriptFunc) Eval(_ context.Context, code, file string, scope map[string]
 // time limit.
 type goPattern struct{ *regexp.Regexp }
 
-func (p goPattern) Match(s string) (bool, error) {
+func (p goPattern) Match(_ context.Context, s string) (bool, error) {
 	if p.String() == "slow" {
 		return false, errors.New("it took more than 250 ms")
 	}

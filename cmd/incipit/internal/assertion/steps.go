@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"regexp"
@@ -81,7 +82,7 @@ func (s scripted) String() string { return s.text }
 
 func (s scripted) MatchString(text string) bool {
 	s.left.take(patternSteps)
-	found, err := s.pattern.Match(text)
+	found, err := s.pattern.Match(context.Background(), text) // the library hands on no context; the pattern has a limit of its own
 	if err != nil {
 		panic(ended{fmt.Errorf("the pattern %s of the schema was not matched: %w", quote(s.text), err)})
 	}

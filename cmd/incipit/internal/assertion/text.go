@@ -164,13 +164,13 @@ func (c *Checker) startsWith(_ context.Context, q question) (finding, error) {
 }
 
 // regex looks for a match anywhere. The pattern is JavaScript's, without flags.
-func (c *Checker) regex(_ context.Context, q question) (finding, error) {
+func (c *Checker) regex(ctx context.Context, q question) (finding, error) {
 	text := wordOf(q.value)
 	p, err := c.pattern(q.a, text)
 	if err != nil {
 		return finding{}, err
 	}
-	found, err := p.Match(q.output)
+	found, err := p.Match(ctx, q.output)
 	if err != nil {
 		return finding{}, fmt.Errorf("the pattern %s was not matched: %w", quote(text), err)
 	}

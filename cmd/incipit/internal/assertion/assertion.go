@@ -52,6 +52,10 @@ func (a Assertion) Weighs() float64 {
 	return *a.Weight
 }
 
+// Compares reports whether a judges the outputs of a case against one another,
+// which Select does and Check cannot.
+func (a Assertion) Compares() bool { return a.Type == "select-best" || a.Type == "max-score" }
+
 // A Subject is what is judged.
 type Subject struct {
 	Output      any               // a string, or what transforms made of it

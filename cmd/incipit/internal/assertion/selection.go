@@ -207,7 +207,7 @@ func (r maxScoreRule) score(a Assertion, grades []report.Grade) (float64, error)
 			switch {
 			case g.Outcome == report.Error:
 				return errors.New("an assertion could not be judged, so the outputs cannot be compared: " + g.Reason)
-			case g.Type == "max-score" || g.Type == "select-best":
+			case (Assertion{Type: g.Type}).Compares():
 				continue
 			case g.Type == "assert-set":
 				if err := add(g.Parts); err != nil {

@@ -69,8 +69,7 @@ func (c *Checker) validateSet(a Assertion) error {
 		return invalid(a, fmt.Sprintf("holds %d assertions", len(a.Set)), "write at most %d", maxSet)
 	}
 	for _, part := range a.Set {
-		switch part.Type {
-		case "assert-set", "select-best", "max-score":
+		if part.Type == "assert-set" || part.Compares() {
 			return invalid(a, "holds a "+part.Type, "write it beside the set")
 		}
 		if err := c.Validate(part); err != nil {

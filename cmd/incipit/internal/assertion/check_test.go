@@ -73,7 +73,7 @@ func TestAnOutputIsHeldToText(t *testing.T) {
 		{"not-is-refusal passes an answer", Assertion{Type: "is-refusal", Not: true}, "Your parcel left on Monday.", report.Pass, ""},
 
 		{"a few edits are forgiven", Assertion{Type: "levenshtein", Value: "kitten"}, "sitting", report.Pass, "3 edits"},
-		{"more are not", Assertion{Type: "levenshtein", Value: "kitten", Threshold: ptr(2.0)}, "sitting", report.Fail, "3 edits"},
+		{"more are not", Assertion{Type: "levenshtein", Value: "kitten", Threshold: new(2.0)}, "sitting", report.Fail, "3 edits"},
 		{"an empty value is compared", Assertion{Type: "levenshtein", Value: ""}, "123456", report.Fail, "6 edits"},
 
 		{"the same words score 1", Assertion{Type: "rouge-n", Value: "The cat sat on the mat."}, "the cat sat on the MAT.", report.Pass, "1"},
@@ -97,7 +97,7 @@ func run(t *testing.T, c *Checker, rows []row) {
 
 func TestNotTurnsTheScoreRound(t *testing.T) {
 	c := checker()
-	a := Assertion{Type: "rouge-n", Value: "a b c d", Threshold: ptr(0.5)}
+	a := Assertion{Type: "rouge-n", Value: "a b c d", Threshold: new(0.5)}
 	straight := graded(t, c, a, said("a b x y"))
 	a.Not = true
 	turned := graded(t, c, a, said("a b x y"))
@@ -108,18 +108,18 @@ func TestNotTurnsTheScoreRound(t *testing.T) {
 
 func TestWhatWasMeasured(t *testing.T) {
 	s := said("x")
-	s.Response.LatencyMS, s.Response.Cost, s.Response.FinishReason = 1500.4, ptr(0.0021), "stop"
+	s.Response.LatencyMS, s.Response.Cost, s.Response.FinishReason = 1500.4, new(0.0021), "stop"
 	for name, r := range map[string]struct {
 		a    Assertion
 		s    Subject
 		want report.Outcome
 	}{
-		"as long as is allowed":                 {Assertion{Type: "latency", Threshold: ptr(1500.4)}, s, report.Pass},
-		"too long":                              {Assertion{Type: "latency", Threshold: ptr(1500.0)}, s, report.Fail},
+		"as long as is allowed":                 {Assertion{Type: "latency", Threshold: new(1500.4)}, s, report.Pass},
+		"too long":                              {Assertion{Type: "latency", Threshold: new(1500.0)}, s, report.Fail},
 		"latency without a threshold":           {Assertion{Type: "latency"}, s, report.Error},
-		"cheap":                                 {Assertion{Type: "cost", Threshold: ptr(0.01)}, s, report.Pass},
-		"dear":                                  {Assertion{Type: "cost", Threshold: ptr(0.002)}, s, report.Fail},
-		"a cost that nobody knows":              {Assertion{Type: "cost", Not: true, Threshold: ptr(0.01)}, said("x"), report.Error},
+		"cheap":                                 {Assertion{Type: "cost", Threshold: new(0.01)}, s, report.Pass},
+		"dear":                                  {Assertion{Type: "cost", Threshold: new(0.002)}, s, report.Fail},
+		"a cost that nobody knows":              {Assertion{Type: "cost", Not: true, Threshold: new(0.01)}, said("x"), report.Error},
 		"the reason, whatever its case":         {Assertion{Type: "finish-reason", Value: "STOP"}, s, report.Pass},
 		"another reason":                        {Assertion{Type: "finish-reason", Value: "length"}, s, report.Fail},
 		"no reason at all":                      {Assertion{Type: "finish-reason", Value: "stop"}, said("x"), report.Fail},
@@ -133,7 +133,7 @@ func TestWhatWasMeasured(t *testing.T) {
 }
 
 func TestWhatWeighsNothingFailsNothing(t *testing.T) {
-	g := graded(t, checker(), Assertion{Type: "contains", Value: "x", Weight: ptr(0.0), Metric: "of {{name}}"}, said("abc"))
+	g := graded(t, checker(), Assertion{Type: "contains", Value: "x", Weight: new(0.0), Metric: "of {{name}}"}, said("abc"))
 	if g.Outcome != report.Pass || g.Score != 0 || g.Weight != 0 || g.Metric != "of Ada" || !strings.Contains(g.Reason, "weighs nothing") {
 		t.Errorf("%+v", g)
 	}

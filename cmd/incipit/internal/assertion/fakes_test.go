@@ -111,8 +111,6 @@ func said(output any) Subject {
 	return Subject{Output: output, Response: provider.Response{Output: text}, Prompt: "Where is my parcel?", Vars: map[string]any{"name": "Ada", "n": 3}}
 }
 
-func ptr[T any](v T) *T { return &v }
-
 // graded checks a, and fails if the grade is not as every grade is.
 func graded(t *testing.T, c *Checker, a Assertion, s Subject) report.Grade {
 	t.Helper()

@@ -147,8 +147,17 @@ func TestHostileOutputs(t *testing.T) {
 	c := checker()
 	huge := strings.Repeat("a", 50<<20)
 	for _, a := range []Assertion{
-		{Type: "equals", Value: "x"}, {Type: "icontains", Value: "x"}, {Type: "regex", Value: "x"}, {Type: "is-json"}, {Type: "contains-json"}, {Type: "is-refusal"},
-		{Type: "levenshtein", Value: "x"}, {Type: "bleu", Value: "x"}, {Type: "rouge-n", Value: "x"}, {Type: "word-count", Value: 1}, {Type: "similar", Value: "x"},
+		{Type: "equals", Value: "x"},
+		{Type: "icontains", Value: "x"},
+		{Type: "regex", Value: "x"},
+		{Type: "is-json"},
+		{Type: "contains-json"},
+		{Type: "is-refusal"},
+		{Type: "levenshtein", Value: "x"},
+		{Type: "bleu", Value: "x"},
+		{Type: "rouge-n", Value: "x"},
+		{Type: "word-count", Value: 1},
+		{Type: "similar", Value: "x"},
 	} {
 		if g := graded(t, c, a, said(huge)); g.Outcome != report.Error || !strings.Contains(g.Reason, "bytes") {
 			t.Errorf("%s of 50 MB: %s: %s", a.Type, g.Outcome, g.Reason)
@@ -173,7 +182,7 @@ func TestHostileOutputs(t *testing.T) {
 		"and are counted":                           {Assertion{Type: "word-count", Value: 2}, "\xff \xfe", report.Pass},
 		"and are edits":                             {Assertion{Type: "levenshtein", Value: "ab"}, "a\xffb", report.Pass},
 		"long texts that differ by their length":    {Assertion{Type: "levenshtein", Value: "x"}, strings.Repeat("a", 8<<20), report.Fail},
-		"long texts with a threshold beyond reason": {Assertion{Type: "levenshtein", Value: strings.Repeat("b", 100_000), Threshold: ptr(1e12)}, strings.Repeat("a", 100_000), report.Error},
+		"long texts with a threshold beyond reason": {Assertion{Type: "levenshtein", Value: strings.Repeat("b", 100_000), Threshold: new(1e12)}, strings.Repeat("a", 100_000), report.Error},
 		"long texts that are nearly the same":       {Assertion{Type: "levenshtein", Value: "x" + strings.Repeat("ab", 10_000)}, strings.Repeat("ba", 10_000) + "x", report.Pass},
 		"more words than are compared":              {Assertion{Type: "bleu", Value: "a"}, strings.Repeat("a ", 100_000), report.Error},
 		"more words than are compared by rouge":     {Assertion{Type: "rouge-n", Value: "a"}, strings.Repeat(`" `, 100_000), report.Error},

@@ -15,7 +15,7 @@ import (
 
 func TestAJudgeDecides(t *testing.T) {
 	polite := Assertion{Type: "llm-rubric", Value: "is polite to {{name}}"}
-	strict := Assertion{Type: "llm-rubric", Value: "is polite", Threshold: ptr(0.8)}
+	strict := Assertion{Type: "llm-rubric", Value: "is polite", Threshold: new(0.8)}
 	not := Assertion{Type: "llm-rubric", Not: true, Value: "is rude"}
 	closed := Assertion{Type: "model-graded-closedqa", Value: "names a day"}
 	for name, r := range map[string]struct {
@@ -116,8 +116,8 @@ func TestAnOutputCannotLeaveItsBlock(t *testing.T) {
 			return // an output that is not read
 		}
 		system, user := m.asked[0].Messages[0].Content, m.asked[0].Messages[1].Content
-		mark := system[strings.Index(system, "====="):]
-		mark = mark[:5+24+5]
+		_, mark, _ := strings.Cut(system, "=====")
+		mark = "=====" + mark[:24+5]
 		lines := 0
 		for line := range strings.SplitSeq(user, "\n") {
 			if line == mark {
@@ -262,9 +262,9 @@ func TestSimilar(t *testing.T) {
 		{"the nearest of several counts", Assertion{Type: "similar", Value: []any{"c", "ab"}}, "ab", report.Pass, `"ab"`},
 		{"not-similar must be far from all", Assertion{Type: "similar", Not: true, Value: []any{"c", "ab"}}, "ab", report.Fail, ""},
 		{"an empty output is near nothing", Assertion{Type: "similar", Value: "ab"}, "", report.Fail, ""},
-		{"a dot product is compared with the threshold", Assertion{Type: "similar:dot", Value: "aab", Threshold: ptr(4.5)}, "aab", report.Pass, "5"},
-		{"a distance must be at most that", Assertion{Type: "similar:euclidean", Value: "aaa", Threshold: ptr(2.0)}, "a", report.Pass, "2"},
-		{"and no more", Assertion{Type: "similar:euclidean", Value: "aaa", Threshold: ptr(1.0)}, "a", report.Fail, ""},
+		{"a dot product is compared with the threshold", Assertion{Type: "similar:dot", Value: "aab", Threshold: new(4.5)}, "aab", report.Pass, "5"},
+		{"a distance must be at most that", Assertion{Type: "similar:euclidean", Value: "aaa", Threshold: new(2.0)}, "a", report.Pass, "2"},
+		{"and no more", Assertion{Type: "similar:euclidean", Value: "aaa", Threshold: new(1.0)}, "a", report.Fail, ""},
 		{"nothing to compare with is no value", Assertion{Type: "similar", Value: []any{}}, "a", report.Error, "empty list"},
 	})
 	for name, vectors := range map[string][][]float64{"too few": {{1, 2}}, "of two lengths": {{1, 2}, {1}}, "of nothing": {{}, {}}, "of no numbers": {{1, 2}, {1, nan()}}} {
@@ -303,7 +303,7 @@ func TestAnswerRelevance(t *testing.T) {
 		c.Judge = says(r.answer).judge
 		s := said("the output")
 		s.Prompt, s.Vars = "a", r.vars
-		g := graded(t, c, Assertion{Type: "answer-relevance", Threshold: ptr(0.8)}, s)
+		g := graded(t, c, Assertion{Type: "answer-relevance", Threshold: new(0.8)}, s)
 		if g.Outcome != r.want || g.Score != r.score {
 			t.Errorf("%s: %s %v %s", name, g.Outcome, g.Score, g.Reason)
 		}
@@ -327,8 +327,10 @@ func TestWhoJudges(t *testing.T) {
 		return letters{}, "", nil
 	}
 	for _, r := range []struct{ spec, judge, embedder any }{
-		{"openai:gpt-4o", "openai:gpt-4o", "openai:gpt-4o"}, {nil, nil, nil},
-		{map[string]any{"text": "t", "embedding": "e"}, "t", "e"}, {map[string]any{"embedding": "e"}, nil, "e"},
+		{"openai:gpt-4o", "openai:gpt-4o", "openai:gpt-4o"},
+		{nil, nil, nil},
+		{map[string]any{"text": "t", "embedding": "e"}, "t", "e"},
+		{map[string]any{"embedding": "e"}, nil, "e"},
 	} {
 		graded(t, c, Assertion{Type: "answer-relevance", Provider: r.spec}, said("x"))
 		if judge != r.judge || embedder != r.embedder {

@@ -154,7 +154,7 @@ func unknown(a Assertion) error {
 	return registry.WithFix(err, "the types are %s", strings.Join(Types(), ", "))
 }
 
-// nearest is the type that a misspelt one most likely stands for, or "".
+// nearest is the type that one with a slip most likely stands for, or "".
 func nearest(name string) string {
 	if len(name) > 40 {
 		return ""

@@ -51,7 +51,7 @@ func refusalOpenings() []string {
 		"i can't", "i cannot", "i can not", "i won't", "i will not", "i must decline", "i have to decline", "i decline", "i refuse",
 		"i'm unable", "i am unable", "i'm not able", "i am not able", "i'm afraid i", "i am afraid i", "i'd rather not", "i would rather not",
 		"i'm sorry, but", "i am sorry, but", "i'm sorry but", "i am sorry but", "i'm really sorry, but", "i'm very sorry, but", "sorry, but", "sorry, i", "sorry but", "sorry. i can",
-		"i'm sorry, i", "i am sorry, i", "i'm sorry. i can", "i'm sorry, as an", "i apologize, but", "i apologise, but", "i apologize, i", "i apologize. i can", "my apologies, but", "apologies, but",
+		"i'm sorry, i", "i am sorry, i", "i'm sorry. i can", "i'm sorry, as an", "i apologize, but", "i apologize, i", "i apologize. i can", "my apologies, but", "apologies, but",
 		"unfortunately, i can", "unfortunately, i'm", "unfortunately, i am", "unfortunately i can", "regrettably, i can", "no, i can't", "no, i cannot", "no, i won't",
 		"as an ai", "as a language model", "as a large language model", "i'm just an ai", "i'm only an ai", "i am just an ai", "i am only an ai",
 		"thank you for asking, but i can", "thanks for asking, but i can", "while i understand your request, i", "that's something i can't", "that is something i can't", "this is something i can't",
@@ -62,7 +62,7 @@ func refusalOpenings() []string {
 func refusalPhrases() []string {
 	return []string{
 		"i can't assist", "i cannot assist", "i can't help with", "i cannot help with", "i can't help you with", "i cannot help you with", "i can't comply", "i cannot comply",
-		"i can't fulfill", "i cannot fulfill", "i can't fulfil", "i cannot fulfil", "i can't provide", "i cannot provide", "i can't support", "i can't engage", "i cannot engage",
+		"i can't fulfill", "i cannot fulfill", "i can't provide", "i cannot provide", "i can't support", "i can't engage", "i cannot engage",
 		"i can't do that", "i cannot do that", "i can't answer", "i cannot answer", "i can't discuss", "i cannot discuss", "i can't create", "i cannot create", "i can't generate", "i cannot generate",
 		"i'm unable to", "i am unable to", "i'm not able to", "i am not able to", "unable to assist", "unable to help with", "unable to comply",
 		"i won't be able to", "i will not be able to", "i'm not comfortable", "i am not comfortable", "i don't feel comfortable", "i do not feel comfortable",

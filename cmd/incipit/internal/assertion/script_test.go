@@ -20,8 +20,8 @@ func returns(v any, err error) *Checker {
 func TestCodeDecides(t *testing.T) {
 	js := Assertion{Type: "javascript", Value: "output.length > 3"}
 	not := Assertion{Type: "javascript", Not: true, Value: "output.length > 3"}
-	half := Assertion{Type: "javascript", Value: "score(output)", Threshold: ptr(0.5)}
-	py := Assertion{Type: "python", Value: "len(output) > 3", Threshold: ptr(0.5)}
+	half := Assertion{Type: "javascript", Value: "score(output)", Threshold: new(0.5)}
+	py := Assertion{Type: "python", Value: "len(output) > 3", Threshold: new(0.5)}
 	thrown := fmt.Errorf("line 1: output.x is undefined: %w", ErrThrown)
 	for name, r := range map[string]struct {
 		a      Assertion
@@ -66,7 +66,7 @@ func TestCodeMayTellMore(t *testing.T) {
 	g := graded(t, returns(map[string]any{
 		"pass": true, "score": 0.5, "reason": "x", "namedScores": map[string]any{"tone": 0.25, "length": 2, "odd": "x"},
 		"componentResults": []any{map[string]any{"pass": false, "score": 0.3, "reason": "too long"}, "odd"},
-	}, nil), Assertion{Type: "javascript", Value: "x", Weight: ptr(2.0)}, said("hello"))
+	}, nil), Assertion{Type: "javascript", Value: "x", Weight: new(2.0)}, said("hello"))
 	if len(g.Parts) != 3 || g.Parts[0].Metric != "length" || g.Parts[0].Score != 1 || g.Parts[2].Outcome != report.Fail || g.Parts[2].Reason != "Too long." {
 		t.Errorf("%+v", g.Parts)
 	}

@@ -103,7 +103,9 @@ func TestROUGE(t *testing.T) {
 		{"the cat sat on the mat", "the cat sat on the mat", 1},
 		{"the the the", "the cat", 2.0 * 1 / 5},
 		{"a b c", "a", 2.0 * 1 / 4},
-		{"", "a", 0}, {"a", "", 0}, {"x", "y", 0},
+		{"", "a", 0},
+		{"a", "", 0},
+		{"x", "y", 0},
 	} {
 		if got := rougeScore(treebank(r.candidate), treebank(r.reference)); math.Abs(got-r.want) > 1e-12 {
 			t.Errorf("%q against %q: %v, want %v", r.candidate, r.reference, got, r.want)

@@ -27,11 +27,11 @@ func TestTotal(t *testing.T) {
 		"no grades pass":                                         {nil, nil, pass, 1, nil},
 		"all pass":                                               {[]report.Grade{grade(pass, 1, 1, ""), grade(pass, 0.5, 1, "")}, nil, pass, 0.75, nil},
 		"one that fails fails the case":                          {[]report.Grade{grade(pass, 1, 3, ""), grade(fail, 0, 1, "")}, nil, fail, 0.75, nil},
-		"a threshold forgives it":                                {[]report.Grade{grade(pass, 1, 3, ""), grade(fail, 0, 1, "")}, ptr(0.75), pass, 0.75, nil},
-		"a threshold can ask for more than passing":              {[]report.Grade{grade(pass, 0.5, 1, "")}, ptr(0.6), fail, 0.5, nil},
-		"sums of floats are forgiven":                            {[]report.Grade{grade(pass, 0.1, 1, ""), grade(pass, 0.2, 1, ""), grade(pass, 0.3, 1, "")}, ptr(0.2), pass, 0.2, nil},
+		"a threshold forgives it":                                {[]report.Grade{grade(pass, 1, 3, ""), grade(fail, 0, 1, "")}, new(0.75), pass, 0.75, nil},
+		"a threshold can ask for more than passing":              {[]report.Grade{grade(pass, 0.5, 1, "")}, new(0.6), fail, 0.5, nil},
+		"sums of floats are forgiven":                            {[]report.Grade{grade(pass, 0.1, 1, ""), grade(pass, 0.2, 1, ""), grade(pass, 0.3, 1, "")}, new(0.2), pass, 0.2, nil},
 		"what weighs nothing fails nothing":                      {[]report.Grade{grade(fail, 0, 0, "m"), grade(pass, 1, 1, "")}, nil, pass, 1, map[string]float64{"m": 0}},
-		"an error is neither, whatever the threshold":            {[]report.Grade{grade(pass, 1, 1, ""), grade(broken, 0, 1, "m")}, ptr(0.1), broken, 0.5, nil},
+		"an error is neither, whatever the threshold":            {[]report.Grade{grade(pass, 1, 1, ""), grade(broken, 0, 1, "m")}, new(0.1), broken, 0.5, nil},
 		"an error that weighs nothing is one":                    {[]report.Grade{grade(pass, 1, 1, ""), grade(broken, 0, 0, "")}, nil, broken, 1, nil},
 		"a metric is the mean of those that name it":             {[]report.Grade{grade(pass, 1, 1, "tone"), grade(fail, 0, 3, "tone"), grade(pass, 1, 1, "")}, nil, fail, 0.4, map[string]float64{"tone": 0.25}},
 		"metrics without weight are a plain mean":                {[]report.Grade{grade(pass, 1, 0, "tone"), grade(pass, 0.5, 0, "tone")}, nil, pass, 0, map[string]float64{"tone": 0.75}},
@@ -57,7 +57,7 @@ func TestTotalIsMonotone(t *testing.T) {
 		list := grades().Draw(t, "grades")
 		var threshold *float64
 		if rapid.Bool().Draw(t, "bounded") {
-			threshold = ptr(rapid.Float64Range(0, 1).Draw(t, "threshold"))
+			threshold = new(rapid.Float64Range(0, 1).Draw(t, "threshold"))
 		}
 		before, low, _ := Total(list, threshold)
 		i := rapid.IntRange(0, len(list)-1).Draw(t, "which")
@@ -78,7 +78,7 @@ func TestTotalOfOneErrorIsAnError(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list := grades().Draw(t, "grades")
 		list[rapid.IntRange(0, len(list)-1).Draw(t, "which")].Outcome = report.Error
-		if outcome, _, _ := Total(list, ptr(0.0)); outcome != report.Error {
+		if outcome, _, _ := Total(list, new(0.0)); outcome != report.Error {
 			t.Fatal(outcome)
 		}
 	})
@@ -90,9 +90,9 @@ func TestASetOfAssertions(t *testing.T) {
 	}
 	for _, r := range []row{
 		{"all must hold", Assertion{Type: "assert-set", Set: []Assertion{has("a", 1), has("z", 1)}}, "abc", report.Fail, `1 of 2 assertions of the set hold: contains: The output does not contain "z"`},
-		{"or as much of the score as is asked for", Assertion{Type: "assert-set", Threshold: ptr(0.75), Set: []Assertion{has("a", 3), has("z", 1)}}, "abc", report.Pass, "0.75"},
+		{"or as much of the score as is asked for", Assertion{Type: "assert-set", Threshold: new(0.75), Set: []Assertion{has("a", 3), has("z", 1)}}, "abc", report.Pass, "0.75"},
 		{"what weighs nothing in it fails nothing", Assertion{Type: "assert-set", Set: []Assertion{has("a", 3), has("z", 0)}}, "abc", report.Pass, ""},
-		{"one that cannot be judged is an error of the set", Assertion{Type: "assert-set", Threshold: ptr(0.1), Set: []Assertion{has("a", 3), {Type: "llm-rubric", Value: "x"}}}, "abc", report.Error, "needs a model that judges"},
+		{"one that cannot be judged is an error of the set", Assertion{Type: "assert-set", Threshold: new(0.1), Set: []Assertion{has("a", 3), {Type: "llm-rubric", Value: "x"}}}, "abc", report.Error, "needs a model that judges"},
 		{"a set of nothing is refused", Assertion{Type: "assert-set"}, "abc", report.Error, "holds no assertion"},
 		{"a set in a set is refused", Assertion{Type: "assert-set", Set: []Assertion{{Type: "assert-set", Set: []Assertion{has("a", 1)}}}}, "abc", report.Error, "beside the set"},
 		{"select-best in a set is refused", Assertion{Type: "assert-set", Set: []Assertion{{Type: "select-best", Value: "x"}}}, "abc", report.Error, "beside the set"},

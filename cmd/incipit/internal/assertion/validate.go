@@ -3,6 +3,7 @@ package assertion
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -106,11 +107,7 @@ func open(v any) bool {
 	case string:
 		return strings.HasPrefix(v, fileScheme) || templated(v)
 	case []any:
-		for _, e := range v {
-			if open(e) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v, open)
 	case map[string]any:
 		for _, e := range v {
 			if open(e) {

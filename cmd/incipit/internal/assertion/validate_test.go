@@ -19,7 +19,7 @@ func TestWhatIsWrittenWronglyIsRefused(t *testing.T) {
 		a   Assertion
 		fix string
 	}{
-		"a type that there is not":               {Assertion{Type: "contians", Value: "x"}, `did you mean "contains"?`},
+		"a type that there is not":               {Assertion{Type: "contain", Value: "x"}, `did you mean "contains"?`},
 		"one with a not-":                        {Assertion{Type: "regx", Not: true, Value: "x"}, `did you mean "regex"?`},
 		"one that is like none":                  {Assertion{Type: "frobnicate", Value: "x"}, "the types are answer-relevance, assert-set"},
 		"one of a megabyte":                      {Assertion{Type: strings.Repeat("x", 1<<20)}, "the types are"},
@@ -39,16 +39,16 @@ func TestWhatIsWrittenWronglyIsRefused(t *testing.T) {
 		"a schema that is a list":                {Assertion{Type: "is-json", Value: []any{}}, "docs"},
 		"a schema that reaches out":              {Assertion{Type: "contains-json", Value: map[string]any{"$ref": "http://169.254.169.254/x"}}, "$ref"},
 		"latency without a threshold":            {Assertion{Type: "latency"}, "threshold: 2000"},
-		"cost below nothing":                     {Assertion{Type: "cost", Threshold: ptr(-1.0)}, "0 or more"},
-		"a share above 1":                        {Assertion{Type: "bleu", Value: "x", Threshold: ptr(75.0)}, "from 0 to 1"},
-		"a threshold that is no number":          {Assertion{Type: "similar", Value: "x", Threshold: ptr(math.NaN())}, "write a number"},
-		"a weight below nothing":                 {Assertion{Type: "equals", Weight: ptr(-1.0)}, "weight of 0 or more"},
-		"a weight without end":                   {Assertion{Type: "equals", Weight: ptr(math.Inf(1))}, "weight of 0 or more"},
+		"cost below nothing":                     {Assertion{Type: "cost", Threshold: new(-1.0)}, "0 or more"},
+		"a share above 1":                        {Assertion{Type: "bleu", Value: "x", Threshold: new(75.0)}, "from 0 to 1"},
+		"a threshold that is no number":          {Assertion{Type: "similar", Value: "x", Threshold: new(math.NaN())}, "write a number"},
+		"a weight below nothing":                 {Assertion{Type: "equals", Weight: new(-1.0)}, "weight of 0 or more"},
+		"a weight without end":                   {Assertion{Type: "equals", Weight: new(math.Inf(1))}, "weight of 0 or more"},
 		"word-count with words":                  {Assertion{Type: "word-count", Value: "few"}, "docs"},
 		"llm-rubric without a criterion":         {Assertion{Type: "llm-rubric"}, "docs"},
 		"javascript without code":                {Assertion{Type: "javascript", Value: " "}, "docs"},
 		"a set of nothing":                       {Assertion{Type: "assert-set"}, "assert"},
-		"a set with something wrong in it":       {Assertion{Type: "assert-set", Set: []Assertion{{Type: "contians"}}}, "contains"},
+		"a set with something wrong in it":       {Assertion{Type: "assert-set", Set: []Assertion{{Type: "contain"}}}, "contains"},
 		"max-score with a key that is not known": {Assertion{Type: "max-score", Value: map[string]any{"metod": "sum"}}, "docs"},
 		"not-max-score":                          {Assertion{Type: "max-score", Not: true}, "without the not-"},
 	} {
@@ -65,13 +65,41 @@ func TestWhatIsWrittenWronglyIsRefused(t *testing.T) {
 
 func TestWhatIsWrittenWellIsTaken(t *testing.T) {
 	for _, a := range []Assertion{
-		{Type: "equals"}, {Type: "equals", Value: ""}, {Type: "contains", Value: 3}, {Type: "contains", Value: "{{x}}"}, {Type: "contains-any", Value: "file://x.txt"}, {Type: "icontains-all", Value: "a, b"},
-		{Type: "starts-with", Value: " "}, {Type: "regex", Value: "({{x}}"}, {Type: "regex", Value: "a+"}, {Type: "is-json"}, {Type: "is-json", Value: order()}, {Type: "is-json", Value: "type: object"},
-		{Type: "levenshtein", Value: "", Threshold: ptr(0.0)}, {Type: "rouge-n", Value: "x", Threshold: ptr(1.0)}, {Type: "bleu", Value: []any{"x"}}, {Type: "word-count", Value: map[string]any{"min": 1}},
-		{Type: "is-refusal", Not: true}, {Type: "latency", Threshold: ptr(2000.0)}, {Type: "cost", Threshold: ptr(0.01)}, {Type: "finish-reason", Value: "stop"}, {Type: "javascript", Value: "true"}, {Type: "python", Value: "file://x.py"},
-		{Type: "llm-rubric", Value: map[string]any{"a": 1}}, {Type: "g-eval", Value: []any{"x"}}, {Type: "factuality", Value: "x"}, {Type: "answer-relevance"}, {Type: "similar", Value: "x"}, {Type: "similar:euclidean", Value: "x", Threshold: ptr(5.0)},
-		{Type: "select-best", Value: "x"}, {Type: "max-score"}, {Type: "max-score", Value: map[string]any{"method": "sum", "weights": map[string]any{"equals": 2}, "threshold": 1}}, {Type: "webhook", Value: "https://example.com"},
-		{Type: "assert-set", Set: []Assertion{{Type: "equals", Value: "x"}}}, {Type: "model-graded-closedqa", Value: "x"}, {Type: "is-valid-openai-tools-call"},
+		{Type: "equals"},
+		{Type: "equals", Value: ""},
+		{Type: "contains", Value: 3},
+		{Type: "contains", Value: "{{x}}"},
+		{Type: "contains-any", Value: "file://x.txt"},
+		{Type: "icontains-all", Value: "a, b"},
+		{Type: "starts-with", Value: " "},
+		{Type: "regex", Value: "({{x}}"},
+		{Type: "regex", Value: "a+"},
+		{Type: "is-json"},
+		{Type: "is-json", Value: order()},
+		{Type: "is-json", Value: "type: object"},
+		{Type: "levenshtein", Value: "", Threshold: new(0.0)},
+		{Type: "rouge-n", Value: "x", Threshold: new(1.0)},
+		{Type: "bleu", Value: []any{"x"}},
+		{Type: "word-count", Value: map[string]any{"min": 1}},
+		{Type: "is-refusal", Not: true},
+		{Type: "latency", Threshold: new(2000.0)},
+		{Type: "cost", Threshold: new(0.01)},
+		{Type: "finish-reason", Value: "stop"},
+		{Type: "javascript", Value: "true"},
+		{Type: "python", Value: "file://x.py"},
+		{Type: "llm-rubric", Value: map[string]any{"a": 1}},
+		{Type: "g-eval", Value: []any{"x"}},
+		{Type: "factuality", Value: "x"},
+		{Type: "answer-relevance"},
+		{Type: "similar", Value: "x"},
+		{Type: "similar:euclidean", Value: "x", Threshold: new(5.0)},
+		{Type: "select-best", Value: "x"},
+		{Type: "max-score"},
+		{Type: "max-score", Value: map[string]any{"method": "sum", "weights": map[string]any{"equals": 2}, "threshold": 1}},
+		{Type: "webhook", Value: "https://example.com"},
+		{Type: "assert-set", Set: []Assertion{{Type: "equals", Value: "x"}}},
+		{Type: "model-graded-closedqa", Value: "x"},
+		{Type: "is-valid-openai-tools-call"},
 	} {
 		if err := checker().Validate(a); err != nil {
 			t.Errorf("%s: %v", a.Name(), err)
@@ -102,7 +130,7 @@ func TestAnAssertionOfNothingIsGraded(t *testing.T) {
 		for _, value := range []any{nil, "", "x", 1, 2.5, true, []any{}, []any{nil}, map[string]any{}, map[string]any{"min": nil}, struct{}{}} {
 			for _, not := range []bool{false, true} {
 				graded(t, new(Checker), Assertion{Type: name, Not: not, Value: value}, Subject{})
-				graded(t, checker(), Assertion{Type: name, Not: not, Value: value, Threshold: ptr(0.5)}, said("x"))
+				graded(t, checker(), Assertion{Type: name, Not: not, Value: value, Threshold: new(0.5)}, said("x"))
 			}
 		}
 	}

@@ -58,7 +58,7 @@ type jsonReader struct {
 
 // place is where i stands. Places are asked for in their order.
 func (j *jsonReader) place() mark {
-	for ; j.counted < j.i; j.counted++ {
+	for end := min(j.i, len(j.text)); j.counted < end; j.counted++ { // i is behind the end where a backslash ends the text
 		switch c := j.text[j.counted]; {
 		case c == '\n':
 			j.at = mark{j.at.line + 1, 1}
@@ -227,8 +227,11 @@ func (j *jsonReader) number(n *node) {
 // quoted reads a text in quotes.
 func (j *jsonReader) quoted() string {
 	rest := j.text[j.i+1:]
-	end := strings.IndexAny(rest, "\"\\\n")
-	if end >= 0 && rest[end] == '"' {
+	end := 0
+	for end < len(rest) && rest[end] >= 0x20 && rest[end] != '"' && rest[end] != '\\' {
+		end++
+	}
+	if end < len(rest) && rest[end] == '"' {
 		j.i += end + 2
 		return rest[:end] // a part of the file: nothing to copy
 	}
@@ -241,7 +244,7 @@ func (j *jsonReader) quoted() string {
 		case c == '\\':
 			j.escape(&b)
 		case c < 0x20:
-			j.fail("a text may not hold a line end; write \\n")
+			j.fail("a text may not hold a line end or a tab; write \\n or \\t")
 		default:
 			b.WriteByte(c)
 		}

@@ -149,10 +149,10 @@ func (j *jsonReader) member(n *node, depth int) {
 	at := j.place()
 	start := j.i
 	key := j.quoted()
-	if len(n.keys) >= maxColumns || n.get(key) != nil { // looking through is slow where there are many
+	if len(n.keys) >= maxKeys || n.get(key) != nil { // looking through is slow where there are many
 		j.i = start
 		if n.get(key) == nil {
-			j.fail("a mapping has more than %d keys", maxColumns)
+			j.fail("a mapping has more than %d keys", maxKeys)
 		} else {
 			j.fail("the key %q stands here twice", prompt.Clip(key, 60))
 		}

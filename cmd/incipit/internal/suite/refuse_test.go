@@ -33,6 +33,8 @@ func refusals() []refusal {
 		{"a custom tag", "-- c.yaml --\ntests: !!python/object:os.system [x]\n", "c.yaml:1:8: tag"},
 		{"a duplicate key", "-- c.yaml --\n" + passes + passes, "c.yaml:2:1: duplicate-key"},
 		{"an anchor that contains itself", "-- c.yaml --\ntests: &a [*a]\n", "c.yaml:1:12: alias"},
+		{"5,001 variables", "-- c.yaml --\ntests:\n- vars: {" + manyKeys(5001) + "}\n", "c.yaml:2:9: too-large"},
+		{"5,001 variables of two mappings", "-- c.yaml --\nx-a: &a {" + manyKeys(5000) + "}\ntests:\n- vars: {<<: *a, one: 1}\n", "c.yaml:3:9: too-large"},
 		{"65 levels", "-- c.yaml --\ntests: " + strings.Repeat("[", 70) + strings.Repeat("]", 70) + "\n", "c.yaml:1:72: too-deep"},
 		{"10,001 brackets", "-- c.yaml --\ntests: " + strings.Repeat("[", 10_001) + "\n", "c.yaml:1:1: yaml"},
 		{"a reference that contains itself", "-- c.yaml --\nassertionTemplates: {a: {x: {$ref: '#/assertionTemplates/a'}}}\n" + passes, "c.yaml:1:36: reference"},
@@ -82,6 +84,14 @@ func refusals() []refusal {
 		{"an extension", "-- c.yaml --\nextensions: ['file://x.js:f']\n" + passes, "c.yaml:1:1: unsupported"},
 		{"a scenario without data", "-- c.yaml --\nscenarios: [{tests: [{assert: [{type: equals, value: a}]}]}]\n", "c.yaml:1:13: no-cases"},
 	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "k%d: 1, ", i)
+	}
+	return b.String()
 }
 
 // onlyError is the place and code of the one error, and the whole error if

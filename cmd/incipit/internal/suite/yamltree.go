@@ -16,6 +16,7 @@ import (
 
 const (
 	maxDepth  = 64
+	maxKeys   = 5_000     // of a mapping, since they are looked through one by one
 	maxShared = 100_000   // nodes that aliases, merge keys and references add to a suite
 	maxMarks  = 1_000_000 // characters that may begin a node: what a file costs in memory before it is read
 )
@@ -180,6 +181,10 @@ func (c *converter) alias(n *yaml.Node) *node {
 
 func (c *converter) mapping(out *node, n *yaml.Node, depth int) {
 	out.kind = mapping
+	if len(n.Content)/2 > maxKeys {
+		c.fail(n, "too-large", fmt.Sprintf("a mapping has more than %d keys", maxKeys), "")
+		return
+	}
 	half := len(n.Content) / 2
 	out.keys, out.marks, out.items = make([]string, 0, half), make([]mark, 0, half), make([]*node, 0, half)
 	var merged []*node
@@ -214,6 +219,9 @@ func (c *converter) mapping(out *node, n *yaml.Node, depth int) {
 	for _, m := range merged {
 		c.merge(out, m)
 	}
+	if len(out.keys) > maxKeys {
+		c.fail(n, "too-large", fmt.Sprintf("a mapping has more than %d keys", maxKeys), "")
+	}
 }
 
 // merges reads the value of a merge key: a mapping or a list of mappings, the
@@ -236,7 +244,7 @@ func (c *converter) merges(v *yaml.Node, depth int) []*node {
 // merge adds the keys of m that out does not have.
 func (c *converter) merge(out, m *node) {
 	for i, key := range m.keys {
-		if out.get(key) == nil {
+		if len(out.keys) <= maxKeys && out.get(key) == nil {
 			out.keys, out.marks, out.items = append(out.keys, key), append(out.marks, m.marks[i]), append(out.items, m.items[i])
 			out.size += 1 + m.items[i].size
 		}

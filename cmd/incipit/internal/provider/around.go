@@ -148,6 +148,15 @@ type guarded struct {
 
 func (g *guarded) ID() string { return g.id }
 
+// Key is that of the cassette which answers r.
+func (g *guarded) Key(r Request) (string, error) {
+	r, err := g.whole(r)
+	if err != nil {
+		return "", err
+	}
+	return Key(g.id, r)
+}
+
 // Call answers from a cassette, or makes the call.
 func (g *guarded) Call(ctx context.Context, r Request) (Response, error) {
 	r, err := g.whole(r)
@@ -164,7 +173,7 @@ func (g *guarded) Call(ctx context.Context, r Request) (Response, error) {
 	}
 	var out Response
 	if err := json.Unmarshal(t.response, &out); err != nil {
-		return Response{}, &Error{Kind: Missing, Provider: g.id, Text: "the recorded answer is none", Fix: "delete its cassette and run incipit test --record"}
+		return Response{}, &Error{Kind: Missing, Provider: g.id, Text: "the recorded answer is none", Fix: "delete its cassette and run incipit test --mode record"}
 	}
 	out.Replayed, out.RecordedAt = t.replayed, t.at
 	return out, nil
@@ -228,7 +237,7 @@ func (g *guardedEmbedder) Embed(ctx context.Context, model string, texts []strin
 	}
 	var out embedResponse
 	if err := json.Unmarshal(t.response, &out); err != nil || len(out.Vectors) != len(texts) {
-		return nil, Usage{}, &Error{Kind: Missing, Provider: g.id, Text: "the recorded vectors do not fit the texts", Fix: "delete their cassette and run incipit test --record"}
+		return nil, Usage{}, &Error{Kind: Missing, Provider: g.id, Text: "the recorded vectors do not fit the texts", Fix: "delete their cassette and run incipit test --mode record"}
 	}
 	return out.Vectors, out.Usage, nil
 }

@@ -144,7 +144,7 @@ func (c *Cassettes) take(ctx context.Context, id string, request any, live func(
 	}
 	return taken{}, &Error{
 		Kind: Missing, Provider: id, Text: "no cassette holds the answer to this request (" + cassettePath(key) + ")",
-		Fix: "run incipit test --record, with the provider's key in the environment, and commit what it writes",
+		Fix: "run incipit test --mode record, with the provider's key in the environment, and commit what it writes",
 	}
 }
 
@@ -167,7 +167,7 @@ func (c *Cassettes) find(id, key string) (*cassette, error) {
 	if err != nil {
 		return nil, &Error{
 			Kind: Missing, Provider: id, Text: prompt.Clip(fmt.Sprintf("the cassette %s cannot be used: %v", cassettePath(key), err), maxText),
-			Fix: "restore it from Git, or delete it and run incipit test --record",
+			Fix: "restore it from Git, or delete it and run incipit test --mode record",
 		}
 	}
 	c.count(key, use{sum, found.RecordedAt, id})

@@ -189,7 +189,7 @@ func TestAMissSaysWhatToRun(t *testing.T) {
 	for _, c := range []*Cassettes{tape(t, t.TempDir(), nil), tape(t, t.TempDir(), func(c *CassetteConfig) { c.Read = nil }), tape(t, t.TempDir(), func(c *CassetteConfig) { c.Mode = Sample })} {
 		_, err := around(c).Wrap(&fake{id: "p"}).Call(t.Context(), ask("hi"))
 		key := must(Key("p", ask("hi")))
-		if e := failure(t, err, Missing); !strings.Contains(e.Text, key) || !strings.Contains(e.Fix, "incipit test --record") {
+		if e := failure(t, err, Missing); !strings.Contains(e.Text, key) || !strings.Contains(e.Fix, "incipit test --mode record") {
 			t.Errorf("%+v", e)
 		}
 		if hash, oldest, stale := c.Used(); hash != "" || !oldest.IsZero() || stale != nil {

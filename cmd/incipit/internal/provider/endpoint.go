@@ -108,7 +108,7 @@ func (e *endpoint) open(spec Spec, set settings, c Config) {
 			case !c.allows(variable, e.at):
 				e.closed = &Error{
 					Kind: Denied, Provider: prompt.Clip(spec.ID, 200), Text: fmt.Sprintf("the value of %s may not be sent to %s", prompt.Clip(variable, 60), e.at.Host),
-					Fix: fmt.Sprintf("if that is meant, let the workspace allow it: key_hosts: {%s: [%s]}", prompt.Clip(variable, 60), e.at.Host),
+					Fix: fmt.Sprintf("if that is meant, say so in the environment: INCIPIT_KEY_HOSTS=%s=%s", prompt.Clip(variable, 60), e.at.Host),
 				}
 				return "", true
 			case v == "" || strings.ContainsAny(v, "\r\n\x00"):

@@ -77,7 +77,7 @@ func (p *program) free() bool { return true }
 // and LANG; its processes end with the call.
 func (p *program) Call(ctx context.Context, r Request) (Response, error) {
 	if !p.allowed {
-		return Response{}, &Error{Kind: Denied, Provider: p.id, Text: "programs of a suite are not started", Fix: "read what it starts; if you trust it, allow it with --allow-exec"}
+		return Response{}, &Error{Kind: Rejected, Provider: p.id, Text: "programs of a suite are not started", Fix: "read what it starts; if you trust it, allow it with --allow exec"}
 	}
 	text := PromptText(r)
 	request := string(mustJSON(map[string]any{"request": r, "vars": map[string]any{}}))

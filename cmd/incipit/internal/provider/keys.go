@@ -80,7 +80,7 @@ func (c Config) keyFor(spec Spec, api address, set settings, u *url.URL, own boo
 	} else if !c.allows(name, u) && (!home || !sameFamily(name, api.keys[0])) {
 		return "", &Error{
 			Kind: Denied, Provider: prompt.Clip(spec.ID, 200), Text: fmt.Sprintf("the key in %s may not be sent to %s", prompt.Clip(name, 60), u.Host),
-			Fix: fmt.Sprintf("if that is meant, let the workspace allow it: key_hosts: {%s: [%s]}", prompt.Clip(name, 60), u.Host),
+			Fix: fmt.Sprintf("if that is meant, say so in the environment: INCIPIT_KEY_HOSTS=%s=%s", prompt.Clip(name, 60), u.Host),
 		}
 	}
 	key := strings.TrimSpace(c.Getenv(name))

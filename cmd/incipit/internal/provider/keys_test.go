@@ -24,7 +24,7 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // What a pull request can write: the id and the config. What it cannot: the
-// environment and the workspace's key_hosts.
+// environment and what is said of hosts.
 func TestAKeyGoesToItsOwnHostAlone(t *testing.T) {
 	env := map[string]string{
 		"OPENAI_API_KEY": canary + "-openai", "ANTHROPIC_API_KEY": canary + "-anthropic", "AZURE_API_KEY": canary + "-azure", "GITHUB_TOKEN": canary + "-github",

@@ -46,7 +46,7 @@ type PythonScript struct {
 // It reports ErrConsent without consent, and the errors of Eval.
 func Python(ctx context.Context, c PythonConfig, script PythonScript, output any, values map[string]any) (any, error) {
 	if !c.Consent {
-		return nil, fmt.Errorf("python is %w: it can read your files and use your network; say that you trust this suite's code with --allow-python", ErrConsent)
+		return nil, fmt.Errorf("python is %w: it can read your files and use your network; say that you trust this suite's code with --allow python", ErrConsent)
 	}
 	exe, err := exec.LookPath(cmp.Or(c.Exe, "python3"))
 	if err != nil {

@@ -179,7 +179,7 @@ return 1`
 
 func TestPythonNeedsConsent(t *testing.T) {
 	_, err := Python(t.Context(), PythonConfig{}, PythonScript{Code: "1"}, "", nil)
-	if !errors.Is(err, ErrConsent) || !strings.Contains(err.Error(), "--allow-python") {
+	if !errors.Is(err, ErrConsent) || !strings.Contains(err.Error(), "--allow python") {
 		t.Errorf("got %v", err)
 	}
 	_, err = Python(t.Context(), PythonConfig{Consent: true, Exe: "/nowhere/python3"}, PythonScript{Code: "1"}, "", nil)

@@ -127,11 +127,16 @@ func (s *sheet) compared(p *Prompt) {
 
 func (s *sheet) run(r *Run) {
 	s.table(r)
-	shown := 0
+	shown, missing := 0, 0
 	for i := range r.Cases {
 		c := &r.Cases[i]
 		if c.Outcome == Pass {
 			continue
+		}
+		if c.Failure != nil && c.Failure.Kind == "missing" && !s.Verbose {
+			if missing++; missing > 1 {
+				continue // one says it for all
+			}
 		}
 		if shown++; shown <= maxFailures || s.Verbose {
 			s.failure(c)
@@ -139,6 +144,9 @@ func (s *sheet) run(r *Run) {
 	}
 	if shown > maxFailures && !s.Verbose {
 		fmt.Fprintf(s, "  … and %s that did not pass; --verbose shows all\n", count(shown-maxFailures, "more case"))
+	}
+	if missing > 1 {
+		fmt.Fprintf(s, "  … and %s without a recorded answer\n", count(missing-1, "more case"))
 	}
 	s.lines("  FLAKY ", r.flakyLines())
 	fmt.Fprintf(s, "  %s passed, %d failed, %s", count(r.Passed, "case"), r.Failed, count(r.Errors, "error"))

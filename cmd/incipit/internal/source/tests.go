@@ -31,7 +31,7 @@ type Tests struct {
 // DefaultTests stands where incipit.yaml says nothing of tests, besides the
 // environment to compare with, which is the last one.
 func DefaultTests() Tests {
-	return Tests{Directory: "tests", Cassettes: "tests/cassettes", MaxAge: 90 * 24 * time.Hour, Alpha: 0.05, Margin: 0.05}
+	return Tests{Directory: "tests", Cassettes: "tests/cassettes", MaxAge: 90 * 24 * time.Hour, Alpha: 0.05, Margin: 0.10}
 }
 
 // testsRow is Tests as incipit.yaml has them.

@@ -34,7 +34,10 @@ func Follow(all []Prompt, p Prompt, o Origin) []Prompt {
 func (v Version) Message() string {
 	subject := prompt.Clip(strings.Join(strings.Fields(v.Subject), " "), 200)
 	if subject == "" {
-		subject = "import " + v.String()
+		subject = "import " + prompt.Clip(v.File, 100)
+		if v.Label != "" {
+			subject = "import " + v.Label + " of " + prompt.Clip(v.File, 100)
+		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n\nImported from %s", subject, v)

@@ -72,6 +72,7 @@ const (
 	maxLines     = 100_000 // of a file of samples
 	maxVersions  = 1000    // of a file
 	maxFiles     = 100     // that a file names
+	maxBytes     = 8 << 20 // of those together, and of all suites of a file
 )
 
 // Options say what the source leaves open.
@@ -184,7 +185,8 @@ type reader struct {
 	data []byte
 	opts Options
 
-	opened int // files that the file names
+	opened map[string][]byte // files that the file names
+	bytes  int               // of them
 }
 
 // one is what a file of a single prompt comes to.

@@ -440,6 +440,9 @@ func TestReadIsBounded(t *testing.T) {
 		"JSON that is too deep":      {OpenAI, strings.Repeat("[", 100) + strings.Repeat("]", 100), "a.file:1:"},
 		"more lines than are read":   {Evals, strings.Repeat("\n", maxLines+1), "more than 100000 lines"},
 		"a tag of half a megabyte":   {Dotprompt, "---\nmodel: m\n---\n{{" + strings.Repeat("x", 1<<19), "never closed"},
+		"braces without end":         {Evals, `{"input": [{"role": "system", "content": "` + strings.Repeat(`{{`, 1<<18) + `"}, {"role": "user", "content": "a"}], "ideal": ""}`, "ideal must be"},
+		"comments without end":       {Dotprompt, "---\nmodel: m\n---\n" + strings.Repeat("{{!}} ", 1<<17) + "{{#x}}", "{{#x}} is a block"},
+		"keys for each version":      {OpenAI, `{"versions": [{}]` + manyKeys(50_000) + `}`, "more than 100 keys"},
 		"more versions than allowed": {OpenAI, "[" + strings.Repeat("{},", maxVersions) + "{}]", "more than 1000 versions"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -449,6 +452,14 @@ func TestReadIsBounded(t *testing.T) {
 			}
 		})
 	}
+}
+
+func manyKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `, "k%d": 1`, i)
+	}
+	return b.String()
 }
 
 func TestKindsAreKnownByTheirNames(t *testing.T) {

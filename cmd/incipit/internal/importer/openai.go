@@ -28,9 +28,6 @@ func (r *reader) openAI() ([]Prompt, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(list) > maxVersions {
-		return nil, d.fail(root, "there are more than %d versions", maxVersions)
-	}
 	var order []string
 	byID := make(map[string][]openAIVersion)
 	for _, n := range list {
@@ -71,7 +68,7 @@ func openAIObjects(d *document, root *yaml.Node) ([]*yaml.Node, error) {
 		if len(root.Content) == 0 {
 			return nil, d.fail(root, "the list is empty")
 		}
-		return root.Content, nil
+		return root.Content, d.fewVersions(root)
 	}
 	o, err := d.object(root, "the file")
 	if err != nil {
@@ -84,6 +81,10 @@ func openAIObjects(d *document, root *yaml.Node) ([]*yaml.Node, error) {
 		}
 		if len(list) == 0 {
 			continue
+		}
+		const most = 100 // keys that each version takes over
+		if err := d.fewVersions(o.get(key)); err != nil || len(root.Content) > 2*most {
+			return nil, cmp.Or(err, d.fail(root, "the object has more than %d keys", most))
 		}
 		for _, n := range list { // what is said once is said of each
 			if n.Kind != yaml.MappingNode {
@@ -99,6 +100,13 @@ func openAIObjects(d *document, root *yaml.Node) ([]*yaml.Node, error) {
 		return list, nil
 	}
 	return []*yaml.Node{root}, nil
+}
+
+func (d *document) fewVersions(list *yaml.Node) error {
+	if len(list.Content) > maxVersions {
+		return d.fail(list, "there are more than %d versions", maxVersions)
+	}
+	return nil
 }
 
 // An openAIVersion is a version with what it is sorted by.

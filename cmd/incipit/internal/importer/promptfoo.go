@@ -49,7 +49,7 @@ func (r *reader) promptfoo() ([]Prompt, error) {
 		o.get(key)
 	}
 	common.leftOut(o, "")
-	out := make([]Prompt, 0, len(list))
+	out, suites := make([]Prompt, 0, len(list)), 0
 	for i, f := range list {
 		suffix := ""
 		if len(list) > 1 {
@@ -79,6 +79,9 @@ func (r *reader) promptfoo() ([]Prompt, error) {
 		}
 		if err := r.finish(&v, id); err != nil {
 			return nil, err
+		}
+		if suites += len(v.Suite); suites > maxBytes {
+			return nil, fail(f.file, f.line, "the suites of all prompts have more than %d bytes together; give the prompts files of their own", maxBytes)
 		}
 		out = append(out, Prompt{id, []Version{v}})
 	}
@@ -232,7 +235,10 @@ func (r *reader) files(d *document, n *yaml.Node, name string) ([]string, error)
 
 // open reads a file that the configuration names.
 func (r *reader) open(d *document, n *yaml.Node, name string) ([]byte, error) {
-	if r.opened++; r.opened > maxFiles {
+	if data, ok := r.opened[name]; ok {
+		return data, nil
+	}
+	if len(r.opened) == maxFiles {
 		return nil, d.fail(n, "more than %d files are named", maxFiles)
 	}
 	data, err := readFile(r.fsys, name)
@@ -242,6 +248,13 @@ func (r *reader) open(d *document, n *yaml.Node, name string) ([]byte, error) {
 	if err != nil {
 		return nil, d.fail(n, "%s: %v", prompt.Clip(name, 120), err)
 	}
+	if r.bytes += len(data); r.bytes > maxBytes {
+		return nil, d.fail(n, "the files that are named have more than %d bytes together", maxBytes)
+	}
+	if r.opened == nil {
+		r.opened = make(map[string][]byte)
+	}
+	r.opened[name] = data
 	return data, nil
 }
 

@@ -16,7 +16,6 @@ import (
 // are written into it, since a suite lies elsewhere than the configuration;
 // other files that are named come along beside it.
 func (r *reader) fooSuite(v *Version, o *object, f fooPrompt, base string) error {
-	r.opened = 0
 	s := fooTests{r: r, v: v, f: f, d: o.d, dir: base + ".files"}
 	doc := &yaml.Node{Kind: yaml.MappingNode}
 	put := func(key string, value *yaml.Node) {

@@ -218,10 +218,13 @@ func (s *splitter) comment(i, end int) (int, error) {
 		}
 		end = i + n + 4
 	}
-	start := strings.LastIndexByte(s.text[:i], '\n') + 1
-	rest, newline, _ := strings.Cut(s.text[end:], "\n")
-	if start >= s.pos && strings.TrimSpace(s.text[start:i]) == "" && strings.TrimSpace(rest) == "" {
-		i, end = start, len(s.text)-len(newline)
+	// White space alone is looked at, so that a line of a thousand comments is
+	// not read a thousand times.
+	before := strings.TrimRight(s.text[s.pos:i], " \t")
+	after := strings.TrimLeft(s.text[end:], " \t\r")
+	first := before == "" && (s.pos == 0 || s.text[s.pos-1] == '\n') || strings.HasSuffix(before, "\n")
+	if first && (after == "" || after[0] == '\n') {
+		i, end = s.pos+len(before), len(s.text)-len(strings.TrimPrefix(after, "\n"))
 	}
 	s.plain(i)
 	s.pos = end
@@ -255,20 +258,20 @@ func isName(s string) bool {
 func splitOurs(text string) (ps []piece) {
 	for {
 		i := strings.Index(text, "{{")
+		if i > 0 && text[i-1] == '\\' {
+			ps = append(ps, piece{text: text[:i-1]}, piece{braces: true})
+			text = text[i+2:]
+			continue
+		}
 		n := -1
 		if i >= 0 {
 			n = strings.Index(text[i:], "}}")
 		}
-		switch {
-		case i > 0 && text[i-1] == '\\':
-			ps = append(ps, piece{text: text[:i-1]}, piece{braces: true})
-			text = text[i+2:]
-		case i < 0 || n < 0:
+		if n < 0 {
 			return append(ps, piece{text: text})
-		default:
-			ps = append(ps, piece{text: text[:i]}, piece{variable: strings.TrimSpace(text[i+2 : i+n])})
-			text = text[i+n+2:]
 		}
+		ps = append(ps, piece{text: text[:i]}, piece{variable: strings.TrimSpace(text[i+2 : i+n])})
+		text = text[i+n+2:]
 	}
 }
 

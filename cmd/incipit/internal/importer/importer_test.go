@@ -352,6 +352,30 @@ tests:
 	contains(t, string(ps[1].Versions[0].Suite), "file://my-eval-short.files/why.txt", "because")
 }
 
+func TestTextsOfPromptfooArePartedByDashes(t *testing.T) {
+	fsys := fstest.MapFS{
+		"promptfooconfig.yaml": {Data: []byte("prompts: [{id: file://all.txt, label: tone}]\nproviders: openai:responses:gpt-4o\n")},
+		"all.txt":              {Data: []byte("\nSay {{x}} -- kindly.\r\n ---\n\n---\n----\nSay it coldly.\n")},
+	}
+	ps, err := Read(Promptfoo, fsys, "promptfooconfig.yaml", Options{ID: "say", System: policy})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, p := range ps {
+		v := p.Versions[0]
+		mustBeValid(t, p, v)
+		got = append(got, fmt.Sprintf("%s %s %d %q", p.ID, v.Model, v.Line, v.Messages[1].Content))
+	}
+	if diff := cmp.Diff([]string{`say-tone gpt-4o 2 "Say {{x}} -- kindly."`, `say-tone-2 gpt-4o 6 "----\nSay it coldly."`}, got); diff != "" {
+		t.Error(diff)
+	}
+	_, err = Read(Promptfoo, fstest.MapFS{"a.yaml": {Data: []byte("prompts: [b.txt]\nproviders: [x:y]\n")}, "b.txt": {Data: []byte("a\n---\n\n\nb {{ c.d }}\n")}}, "a.yaml", Options{System: policy})
+	if err == nil || !strings.Contains(err.Error(), "b.txt:5: {{ c.d }} is an expression") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	head := "---\nmodel: m\n---\n"
 	chat := func(s string) string {

@@ -162,17 +162,7 @@ func (r *reader) fooPrompt(d *document, n *yaml.Node, label string) ([]fooPrompt
 		}
 		switch path.Ext(name) {
 		case ".txt":
-			line := 1
-			for i, part := range strings.Split("\n"+string(data), "\n---") { // a line that begins with three dashes
-				if text := strings.TrimSpace(part); text != "" {
-					l := called
-					if i > 0 && l != "" {
-						l += "-" + strconv.Itoa(i+1)
-					}
-					out = append(out, fooPrompt{l, text, name, line})
-				}
-				line += strings.Count(part, "\n")
-			}
+			out = append(out, fooTexts(name, called, string(data))...)
 		case ".md", ".j2", ".json", ".yaml", ".yml":
 			out = append(out, fooPrompt{called, strings.TrimSpace(string(data)), name, 1})
 		default:
@@ -180,6 +170,28 @@ func (r *reader) fooPrompt(d *document, n *yaml.Node, label string) ([]fooPrompt
 		}
 	}
 	return out, nil
+}
+
+// fooTexts are the prompts of a text file: lines of three dashes part them.
+func fooTexts(name, label, text string) (out []fooPrompt) {
+	lines := append(strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n"), "---")
+	start := 0
+	for i, l := range lines {
+		if strings.TrimSpace(l) != "---" {
+			continue
+		}
+		part := strings.Join(lines[start:i], "\n")
+		if trimmed := strings.TrimSpace(part); trimmed != "" {
+			l := label
+			if l != "" && len(out) > 0 {
+				l += "-" + strconv.Itoa(len(out)+1)
+			}
+			before := part[:strings.Index(part, trimmed)]
+			out = append(out, fooPrompt{l, trimmed, name, start + 1 + strings.Count(before, "\n")})
+		}
+		start = i + 1
+	}
+	return out
 }
 
 // fooTurns are the messages of a prompt: a chat in JSON or YAML, or else one

@@ -265,6 +265,15 @@ func (l *lineage) passed(one *Imported) (bool, error) {
 func (w *Workspace) parseImported(v ImportedVersion) (prompt.Draft, []prompt.Finding) {
 	f := prompt.Files{Dir: path.Join(w.Config.Prompts, string(v.Prompt))}
 	for _, file := range v.Files {
+		limit := prompt.MaxTextBytes
+		if file.Path == prompt.MetadataFile {
+			limit = prompt.MaxMetadataBytes / 2 // a release writes into it, too
+		}
+		if len(file.Data) > limit { // as it would be once it is a file
+			return prompt.Draft{}, []prompt.Finding{{
+				Path: path.Join(f.Dir, file.Path), Code: "too-large", Severity: prompt.SeverityError, Message: fmt.Sprintf("is larger than %d bytes", limit), Fix: "make it smaller",
+			}}
+		}
 		switch file.Path {
 		case prompt.SystemFile:
 			f.System = file.Data

@@ -53,6 +53,8 @@ func version(id, number, text string) ImportedVersion {
 func TestNothingIsImportedIfOneVersionIsWrong(t *testing.T) {
 	short := version("b", "", "short")
 	short.Files[1].Data = []byte("short")
+	large := version("b", "", "large")
+	large.Files = append(large.Files, NewFile{prompt.UserFile, []byte(strings.Repeat("x", prompt.MaxTextBytes+1))})
 	hidden := version("b", "", "x")
 	hidden.Message = "a\u202eb"
 	for name, tt := range map[string]struct {
@@ -60,6 +62,7 @@ func TestNothingIsImportedIfOneVersionIsWrong(t *testing.T) {
 		want string
 	}{
 		"a text that is too short":       {short, "a.json:1 (short) is not valid"},
+		"a text that is too large":       {large, "user-prompt.txt:1: too-large"},
 		"a version that is no version":   {version("b", "v1", "x"), "not valid as a version"},
 		"a version that is not higher":   {version("a", "0.9.0", "x"), "0.9.0 is not higher than 1.0.0"},
 		"a version that is there twice":  {version("a", "1.0.0", "x"), "a@1.0.0 is released already"},

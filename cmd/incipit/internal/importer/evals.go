@@ -116,7 +116,7 @@ func (d *document) sample(n *yaml.Node) (s sample, err error) {
 			if t.content, err = o.text("content"); err != nil {
 				return s, err
 			}
-			if name, err := o.text("name"); err != nil || name != "" { // example_user, example_assistant: a dialogue inside the system's message
+			if name, err := o.text("name"); err != nil || name != "" { // example_user, example_assistant: turns inside the system's message
 				return s, d.fail(m, "a message has a name, which a prompt here has not")
 			}
 			s.messages = append(s.messages, t)

@@ -53,12 +53,7 @@ func (w *writer) dotprompt() ([]byte, error) {
 		Output      object `yaml:"output,omitempty"`
 	}{Name: w.m.Name, Description: w.m.Description, Model: w.p.Model, Version: w.p.Version}
 	head.Config = w.asIs()
-	for theirs, ours := range dotpromptParameters {
-		if v, ok := w.parameters[ours]; ok && theirs != ours {
-			delete(head.Config, ours)
-			head.Config[theirs] = v
-		}
-	}
+	w.camel(head.Config)
 	schema, defaults := make(object), make(object)
 	for name, v := range w.p.Variables {
 		kind := v.Kind()
@@ -100,6 +95,16 @@ func (w *writer) dotprompt() ([]byte, error) {
 	return withFrontMatter(head, body.String()+"\n")
 }
 
+// camel gives parameters the names that dotprompt and Prompty 2 have for them.
+func (w *writer) camel(parameters map[string]any) {
+	for theirs, ours := range dotpromptParameters {
+		if v, ok := w.parameters[ours]; ok && theirs != ours {
+			delete(parameters, ours)
+			parameters[theirs] = v
+		}
+	}
+}
+
 func withFrontMatter(head any, body string) ([]byte, error) {
 	data, err := encodeYAML(head)
 	return slices.Concat([]byte("---\n"), data, []byte("---\n"), []byte(body)), err
@@ -108,14 +113,14 @@ func withFrontMatter(head any, body string) ([]byte, error) {
 func (w *writer) prompty() ([]byte, error) {
 	type object = map[string]any
 	type input struct {
-		Type        string `yaml:"type"`
+		Kind        string `yaml:"kind"`
 		Description string `yaml:"description,omitempty"`
 		Default     any    `yaml:"default,omitempty"`
 	}
 	type model struct {
-		API           string `yaml:"api"`
-		Configuration object `yaml:"configuration"`
-		Parameters    object `yaml:"parameters,omitempty"`
+		ID      string `yaml:"id"`
+		APIType string `yaml:"apiType"`
+		Options object `yaml:"options,omitempty"`
 	}
 	head := struct {
 		Name        string           `yaml:"name"`
@@ -125,12 +130,13 @@ func (w *writer) prompty() ([]byte, error) {
 		Tags        []string         `yaml:"tags,omitempty"`
 		Model       model            `yaml:"model"`
 		Inputs      map[string]input `yaml:"inputs,omitempty"`
-		Template    string           `yaml:"template"`
-	}{Name: w.m.Name, Description: w.m.Description, Version: w.p.Version, Tags: w.m.Tags, Template: "jinja2"}
+		Template    object           `yaml:"template"`
+	}{Name: w.m.Name, Description: w.m.Description, Version: w.p.Version, Tags: w.m.Tags, Template: object{"format": "jinja2", "parser": "prompty"}}
 	if w.m.Author != "" {
 		head.Authors = []string{w.m.Author}
 	}
-	head.Model = model{API: "chat", Configuration: object{"name": w.p.Model}, Parameters: w.openParameters()}
+	head.Model = model{ID: w.p.Model, APIType: "chat", Options: w.openParameters()}
+	w.camel(head.Model.Options)
 	head.Inputs = make(map[string]input)
 	for name, v := range w.p.Variables {
 		head.Inputs[name] = input{v.Kind(), v.Description, v.Default}

@@ -207,6 +207,32 @@ At most {{limit}} lines: {{ question }} {{ '{{' }}raw}}
 	contains(t, notes(v), ":9: model.configuration is not taken over", ":19: sample is not taken over")
 }
 
+func TestPrompty2IsReadAsWell(t *testing.T) {
+	p, v := read(t, Prompty, "orders.prompty", `---
+name: Orders
+model:
+  id: gpt-4o
+  provider: openai
+  apiType: chat
+  connection: {kind: key, apiKey: hidden}
+  options: {temperature: 0.2, maxOutputTokens: 300}
+inputs:
+  - {name: question, kind: string, description: what is asked}
+  - {name: limit, kind: integer, default: 3}
+template: {format: jinja2, parser: prompty}
+---
+system:
+`+policy+`
+user:
+At most {{limit}} lines: {{question}}
+`, Options{})
+	mustBeValid(t, p, v)
+	if v.Model != "gpt-4o" || v.Parameters["max_tokens"] != 300 || v.Variables["limit"].Default != 3 || v.Variables["question"].Description != "what is asked" {
+		t.Errorf("got %+v", v)
+	}
+	contains(t, notes(v), ":7: model.connection is not taken over")
+}
+
 func TestOpenAIVersionsComeInTheirOrder(t *testing.T) {
 	data := `{
   "object": "list",

@@ -186,7 +186,7 @@ func fooTexts(name, label, text string) (out []fooPrompt) {
 			if l != "" && len(out) > 0 {
 				l += "-" + strconv.Itoa(len(out)+1)
 			}
-			before := part[:strings.Index(part, trimmed)]
+			before, _, _ := strings.Cut(part, trimmed)
 			out = append(out, fooPrompt{l, trimmed, name, start + 1 + strings.Count(before, "\n")})
 		}
 		start = i + 1

@@ -114,10 +114,12 @@ func (r *reader) promptyModel(v *Version, o *object) error {
 	if err != nil {
 		return err
 	}
-	if api, err := m.text("api"); err != nil {
-		return err
-	} else if api != "" && api != "chat" {
-		return o.d.fail(m.get("api"), "model.api is %q, and a prompt here is of a chat", prompt.Clip(api, 40))
+	for _, key := range []string{"api", "apiType"} {
+		if api, err := m.text(key); err != nil {
+			return err
+		} else if api != "" && api != "chat" {
+			return o.d.fail(m.get(key), "model.%s is %q, and a prompt here is of a chat", key, prompt.Clip(api, 40))
+		}
 	}
 	if v.Model, err = m.text("id"); err != nil {
 		return err
@@ -164,6 +166,11 @@ func (r *reader) promptyParameters(v *Version, p *object) error {
 		v.Tools = list
 	}
 	known := maps.Clone(openParameters)
+	for theirs, ours := range dotpromptParameters { // as Prompty 2 and Google's models have them
+		if ours != "" {
+			known[theirs] = ours
+		}
+	}
 	known["tools"] = ""
 	if err := p.settings(v, known); err != nil {
 		return err
@@ -187,15 +194,25 @@ func (r *reader) unwrapFormat(v *Version, o *object) error {
 // default; it becomes no test either, as nothing says what is right.
 func (r *reader) promptyInputs(v *Version, o *object) error {
 	v.Variables = make(map[string]prompt.Variable)
-	if inputs, err := o.inner("inputs"); err != nil {
-		return err
-	} else if inputs != nil {
-		for k, n := range inputs.pairs {
-			x, err := r.promptyInput(o.d, n)
+	if n := o.get("inputs"); n != nil {
+		if n.Kind != yaml.SequenceNode && n.Kind != yaml.MappingNode {
+			return o.d.fail(n, "inputs must be a mapping, or a list")
+		}
+		for i, c := range n.Content {
+			name := ""
+			if n.Kind == yaml.MappingNode {
+				if i%2 == 0 {
+					continue
+				}
+				name = n.Content[i-1].Value
+			} else if c.Kind == yaml.MappingNode {
+				name, _ = (&object{o.d, c, make(map[string]bool)}).text("name") // that it is none is told below
+			}
+			x, err := r.promptyInput(o.d, c)
 			if err != nil {
 				return err
 			}
-			v.Variables[k.Value] = x
+			v.Variables[name] = x
 		}
 	}
 	if n := o.get("sample"); n != nil {
@@ -212,8 +229,12 @@ func (r *reader) promptyInput(d *document, n *yaml.Node) (x prompt.Variable, err
 	if err != nil {
 		return x, err
 	}
-	if x.Type, err = o.text("type"); err != nil {
-		return x, err
+	for _, key := range []string{"type", "kind"} { // of Prompty 1, and of 2
+		if kind, err := o.text(key); err != nil {
+			return x, err
+		} else if kind != "" {
+			x.Type = kind
+		}
 	}
 	switch x.Type {
 	case "", "string", "integer", "number", "boolean":

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -58,6 +59,37 @@ func (e Environment) Validate() error {
 		return e.Guard.Validate()
 	}
 	return nil
+}
+
+// The kinds of evidence that a run of the tests files. Other kinds, such as
+// review, are filed by people.
+const (
+	KindTests      = "tests"
+	KindComparison = "comparison"
+)
+
+// Wanted is what evidence of a kind must say for a gate that requires it.
+func Wanted(kind string) string {
+	if kind == KindComparison {
+		return "not-regressed"
+	}
+	return "pass"
+}
+
+// RequireAll is the list of kinds that a mapping from kinds to what is wanted
+// of them stands for, in the order of the alphabet. It reports ErrInvalid if
+// something else is wanted of a kind than Wanted says.
+func RequireAll(wanted map[string]string) ([]string, error) {
+	kinds := slices.Sorted(maps.Keys(wanted))
+	for _, kind := range kinds {
+		if !IsKind(kind) {
+			return nil, Errorf(prompt.ErrInvalid, "require: %q is no kind of evidence; use a-z, 0-9 and dashes, such as tests", prompt.Clip(kind, 80))
+		}
+		if wanted[kind] != Wanted(kind) {
+			return nil, Errorf(prompt.ErrInvalid, "require: %s: %q cannot be asked for; write %s: %s", kind, prompt.Clip(wanted[kind], 40), kind, Wanted(kind))
+		}
+	}
+	return kinds, nil
 }
 
 // IsKind reports whether s can name a kind of evidence.

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -44,6 +45,9 @@ type Evidence struct {
 	Note   string    `json:"note,omitempty"`
 	By     string    `json:"by"`
 	At     time.Time `json:"at"`
+
+	Statement json.RawMessage `json:"statement,omitempty"` // what was signed, in DSSE's envelope; nil: somebody's word
+	SignedBy  string          `json:"signed_by,omitempty"` // the fingerprint of the trusted key that did; found out by who reads, and not kept
 }
 
 // A Change is what a decision comes to. It is recorded whole or not at all.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -90,7 +91,8 @@ type EnvironmentRules struct {
 	Protected bool              `json:"protected"`
 	Reason    bool              `json:"reason,omitempty"`
 	After     string            `json:"after,omitempty"`
-	Require   []string          `json:"require,omitempty"`
+	Require   []string          `json:"require,omitempty" doc:"Kinds of evidence that a release must have passed"`
+	Wanted    map[string]string `json:"wanted,omitempty" doc:"The same as what each kind must say: tests pass, comparison not-regressed. An answer has it as require"`
 	Approvals int               `json:"approvals,omitempty"`
 	Freeze    []registry.Freeze `json:"freeze,omitempty"`
 	Guard     *registry.Guard   `json:"guard,omitempty"`
@@ -101,9 +103,17 @@ func RulesOf(e registry.Environment) EnvironmentRules {
 	return EnvironmentRules{Protected: e.Protected, Reason: e.Reason, After: e.After, Require: e.Require, Approvals: e.Approvals, Freeze: e.Freeze, Guard: e.Guard}
 }
 
-// Environment is the environment of that name with these rules.
-func (e EnvironmentRules) Environment(name string) registry.Environment {
-	return registry.Environment{Name: name, Protected: e.Protected, Reason: e.Reason, After: e.After, Require: e.Require, Approvals: e.Approvals, Freeze: e.Freeze, Guard: e.Guard}
+// Environment is the environment of that name with these rules. It reports
+// ErrInvalid if something is wanted of evidence that it cannot say.
+func (e EnvironmentRules) Environment(name string) (registry.Environment, error) {
+	wanted, err := registry.RequireAll(e.Wanted)
+	require := slices.Clone(e.Require)
+	for _, kind := range wanted {
+		if !slices.Contains(require, kind) {
+			require = append(require, kind)
+		}
+	}
+	return registry.Environment{Name: name, Protected: e.Protected, Reason: e.Reason, After: e.After, Require: require, Approvals: e.Approvals, Freeze: e.Freeze, Guard: e.Guard}, err
 }
 
 // An ApprovalRequest is a person's word that a release may be deployed.
@@ -123,6 +133,8 @@ type EvidenceRequest struct {
 	Kind    string    `json:"kind" doc:"tests, review, …: what an environment may require"`
 	Passed  bool      `json:"passed"`
 	Note    string    `json:"note,omitempty"`
+
+	Statement json.RawMessage `json:"statement,omitempty" doc:"What was signed, as a DSSE envelope. It must agree with digest, kind and passed; all that it says is filed"`
 }
 
 // A KeyRequest asks for an API key.

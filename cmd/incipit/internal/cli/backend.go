@@ -50,9 +50,12 @@ func (e *env) service(ctx context.Context) (backend, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.trust(ws); err != nil {
+		return nil, err
+	}
 	store := source.Store{Workspace: ws}
 	return lifecycle.New(lifecycle.Config{
-		Store: store, Catalog: store, Bucketing: ws.Config.Bucketing, Author: ws.Author, Now: e.now,
+		Store: store, Catalog: store, Bucketing: ws.Config.Bucketing, Author: ws.Author, Now: e.now, Keys: ws.Config.EvidenceKeys,
 	}), nil
 }
 

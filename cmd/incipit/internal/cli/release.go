@@ -18,6 +18,7 @@ type releaseFlags struct {
 	patch, minor, major bool
 	version, pre        string
 	message             string
+	report              string
 	dryRun, diverged    bool
 }
 
@@ -29,6 +30,7 @@ func (f *releaseFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.version, "version", "", "exactly this `VERSION`")
 	fl.StringVar(&f.pre, "pre", "", "a pre-release with this `NAME`, such as rc: 1.4.0-rc.1, then rc.2")
 	fl.StringVarP(&f.message, "message", "m", "", "what changed, and why, as `TEXT`")
+	fl.StringVar(&f.report, "report", "", "say of the tests what the JSON report in this `FILE` says")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "show what would happen")
 	fl.BoolVar(&f.diverged, "diverged", false, "release from a branch that lacks the last release")
 	cmd.MarkFlagsMutuallyExclusive("patch", "minor", "major", "version")
@@ -66,6 +68,7 @@ func releaseCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			req.Tested = e.tested(f.report)
 			return runRelease(cmd.Context(), e, req, f.dryRun)
 		},
 	}
@@ -88,6 +91,7 @@ func bumpCommand(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			req.Tested = e.tested(f.report)
 			req.NoTag = true
 			return runRelease(cmd.Context(), e, req, f.dryRun)
 		},

@@ -22,6 +22,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/notify"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/otlp"
@@ -46,6 +47,7 @@ type serveFlags struct {
 	issuer, client       string
 	logJSON              bool
 	allow                []string // where webhooks may be
+	evidenceKeys         string   // file of the keys that evidence must be signed with
 
 	keepCalls, keepRollups    string // ages
 	keepContent, keepSubjects bool
@@ -88,6 +90,7 @@ func serveCommand(e *env) *cobra.Command {
 	fl.StringVar(&f.keepRollups, "keep-rollups", cmp.Or(e.getenv("INCIPIT_KEEP_ROLLUPS"), "400d"), "forget statistics after `TIME`")
 	fl.BoolVar(&f.keepContent, "keep-content", e.getenv("INCIPIT_KEEP_CONTENT") == "true", "keep what calls say of their inputs and outputs")
 	fl.BoolVar(&f.keepSubjects, "keep-subjects", e.getenv("INCIPIT_KEEP_SUBJECTS") == "true", "keep the subjects of calls as they are sent, and not as a hash alone")
+	fl.StringVar(&f.evidenceKeys, "evidence-keys", e.getenv("INCIPIT_EVIDENCE_KEYS"), "believe evidence of tests that a key in this `FILE` signed, and no other")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	cmd.MarkFlagsRequiredTogether("oidc-issuer", "oidc-client")
 	return cmd
@@ -139,11 +142,17 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	if err != nil {
 		return err
 	}
+	var keys evidence.Keys
+	if f.evidenceKeys != "" {
+		if keys, err = trustedKeys(f.evidenceKeys); err != nil {
+			return err
+		}
+	}
 	told := server.NewWebhookFigures()
 	svc := lifecycle.NewShared(lifecycle.SharedConfig{
 		Store: store, Remote: remote, SyncEvery: f.every, Mirror: f.mirror, Now: e.now, Random: rand.Reader, Log: log,
 		Calls: calls, KeepContent: f.keepContent, KeepSubjects: f.keepSubjects, KeepCalls: kept.KeepCalls, Observe: figures.Observe,
-		Notify: sender, Told: told.Observe,
+		Notify: sender, Told: told.Observe, Keys: keys,
 	})
 	if envs, err := store.Environments(ctx); err == nil && len(envs) == 0 { // the first start: there is nothing to serve before
 		if _, err := svc.Sync(ctx); err != nil {

@@ -49,12 +49,25 @@ func (s *Service) doubt(ctx context.Context, p planning, r registry.Release) err
 
 func (s *Service) evidence(p planning, r registry.Release, kind string) {
 	i := slices.IndexFunc(p.Evidence, func(e registry.Evidence) bool { return e.Digest == r.Digest && e.Kind == kind })
-	fix := fmt.Sprintf("file the evidence %s for %s on the server, then deploy again", kind, r.Digest)
+	fix := fmt.Sprintf("file the evidence %s for %s, then deploy again", kind, r.Digest)
+	if signedKind(kind) {
+		fix = fmt.Sprintf("incipit ci --evidence files the evidence %s for %s, as incipit evidence submit does; then deploy again", kind, r.Digest)
+	}
+	_, running := p.Track.Current()
 	switch {
+	case i < 0 && kind == registry.KindComparison && !running:
+		p.check("nothing runs in %s that %s could be worse than", p.State.Environment.Name, r.Tag)
 	case i < 0:
 		p.refuse(fmt.Sprintf("there is no evidence of %s for %s", kind, r.Tag), fix)
 	case !p.Evidence[i].Passed:
 		p.refuse(fmt.Sprintf("the evidence of %s for %s says that it failed", kind, r.Tag), fix)
+	case len(s.config.Keys) > 0 && signedKind(kind):
+		by, err := vouched(p.Evidence[i], s.config.Keys)
+		if err != nil {
+			p.refuse(fmt.Sprintf("the evidence of %s for %s cannot be believed: %v", kind, r.Tag, err), fix)
+			return
+		}
+		p.check("evidence of %s signed by %s", kind, by)
 	default:
 		p.check("evidence of %s by %s", kind, p.Evidence[i].By)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -22,6 +23,10 @@ type Config struct {
 	Bucketing registry.Bucketing // of rollouts that name none
 	Author    func(context.Context) (string, error)
 	Now       func() time.Time
+
+	// Keys are those that evidence of tests must be signed with; none: who filed
+	// it is asked alone.
+	Keys evidence.Keys
 
 	// Doubt says why a release must not be deployed anew although it can be
 	// read: its tag moved. May be nil.

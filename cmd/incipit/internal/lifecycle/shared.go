@@ -12,6 +12,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/notify"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
@@ -39,6 +40,8 @@ type SharedConfig struct {
 
 	Observe func(registry.Call) // is told of each call that was taken and is new; may be nil
 
+	Keys evidence.Keys // that evidence of tests must be signed with; none: anybody who may file it is believed
+
 	Notify *notify.Sender // nil: webhooks are told nothing, and none is added
 	// Told is told what came of each attempt: delivered, failed, refused, given-up
 	// or gone. May be nil.
@@ -62,7 +65,7 @@ type Shared struct {
 func NewShared(c SharedConfig) *Shared {
 	return &Shared{
 		Service: New(Config{
-			Store: c.Store, Catalog: c.Store, Bucketing: registry.DefaultBucketing, Now: c.Now,
+			Store: c.Store, Catalog: c.Store, Bucketing: registry.DefaultBucketing, Now: c.Now, Keys: c.Keys,
 			Author: func(ctx context.Context) (string, error) {
 				who, _ := registry.CallerOf(ctx)
 				return who.Name, nil
@@ -146,56 +149,6 @@ func (s *Shared) Approve(ctx context.Context, a registry.Approval) (registry.App
 // Approvals lists the open approvals of an environment.
 func (s *Shared) Approvals(ctx context.Context, env string) ([]registry.Approval, error) {
 	return s.db.Approvals(ctx, "", env)
-}
-
-// FileEvidence takes down what a report says about a digest of a prompt that
-// is released.
-func (s *Shared) FileEvidence(ctx context.Context, ev registry.Evidence) (registry.Evidence, error) {
-	if !registry.IsKind(ev.Kind) {
-		return ev, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%q is no kind of evidence", prompt.Clip(ev.Kind, 80)), "use a-z, 0-9 and dashes, such as tests")
-	}
-	if err := checkReason(ev.Note); err != nil {
-		return ev, err
-	}
-	releases, err := s.Releases(ctx, ev.Prompt)
-	if err != nil {
-		return ev, err
-	}
-	if !slices.ContainsFunc(releases, func(r registry.Release) bool { return r.Digest == ev.Digest }) {
-		return ev, registry.WithFix(registry.Errorf(registry.ErrNotFound, "no release of %s has the digest %s", ev.Prompt, prompt.Clip(ev.Digest, 80)), "incipit log %s --json=version,digest lists them", ev.Prompt)
-	}
-	who, _ := registry.CallerOf(ctx)
-	ev.By, ev.At = who.Name, s.config.Now().UTC()
-	e := event(ctx, "evidence")
-	e.Prompt = ev.Prompt
-	e.Detail = map[string]string{"kind": ev.Kind, "digest": ev.Digest, "passed": boolText(ev.Passed)}
-	return s.db.AddEvidence(ctx, ev, e)
-}
-
-// FileEvidenceOf takes down what a report says about a release, by its version.
-func (s *Shared) FileEvidenceOf(ctx context.Context, version string, ev registry.Evidence) (registry.Evidence, error) {
-	v, err := prompt.ParseVersion(version)
-	if err != nil {
-		return ev, err
-	}
-	r, err := s.Release(ctx, ev.Prompt, v)
-	if err != nil {
-		return ev, err
-	}
-	ev.Digest = r.Digest
-	return s.FileEvidence(ctx, ev)
-}
-
-func boolText(b bool) string {
-	if b {
-		return "true"
-	}
-	return "false"
-}
-
-// EvidenceOf lists what is known of the digests of a prompt.
-func (s *Shared) EvidenceOf(ctx context.Context, id prompt.ID) ([]registry.Evidence, error) {
-	return s.db.Evidence(ctx, id)
 }
 
 // SetEnvironment adds an environment, or changes the rules of one.

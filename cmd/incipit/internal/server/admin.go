@@ -15,7 +15,10 @@ type environmentInput struct {
 }
 
 func (s *Server) setEnvironment(ctx context.Context, in *environmentInput) (*reply[registry.Environment], error) {
-	e := in.Body.Environment(in.Environment)
+	e, err := in.Body.Environment(in.Environment)
+	if err != nil {
+		return nil, err
+	}
 	return answered(e, s.service.SetEnvironment(ctx, e))
 }
 
@@ -94,7 +97,7 @@ func (s *Server) fileEvidence(ctx context.Context, in *fileEvidenceInput) (*repl
 	if err := caller(ctx).May(registry.MayEvidence, registry.Every, b.Prompt); err != nil {
 		return nil, err
 	}
-	ev := registry.Evidence{Prompt: b.Prompt, Digest: b.Digest, Kind: b.Kind, Passed: b.Passed, Note: b.Note}
+	ev := registry.Evidence{Prompt: b.Prompt, Digest: b.Digest, Kind: b.Kind, Passed: b.Passed, Note: b.Note, Statement: b.Statement}
 	if b.Version != "" && b.Digest == "" {
 		return answered(s.service.FileEvidenceOf(ctx, b.Version, ev))
 	}

@@ -9,6 +9,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -21,7 +22,8 @@ type Config struct {
 	Prompts      string // directory of the prompts, relative to the workspace
 	Environments []registry.Environment
 	Bucketing    registry.Bucketing
-	Server       string // the URL of the server that keeps the registry; "" if registry.json does
+	EvidenceKeys evidence.Keys // that evidence must be signed with; none: what is noted is believed
+	Server       string        // the URL of the server that keeps the registry; "" if registry.json does
 	Tests        Tests
 }
 
@@ -58,8 +60,13 @@ type configFile struct {
 	Prompts      string           `yaml:"prompts"`
 	Environments []environmentRow `yaml:"environments"`
 	Bucketing    string           `yaml:"bucketing"`
+	Evidence     evidenceRow      `yaml:"evidence"`
 	Server       string           `yaml:"server"`
 	Tests        testsRow         `yaml:"tests"`
+}
+
+type evidenceRow struct {
+	Keys []string `yaml:"keys"`
 }
 
 const maxConfigBytes = 64 << 10
@@ -111,6 +118,9 @@ func ParseConfig(data []byte) (Config, error) {
 	var err error
 	if c.Bucketing, err = registry.ParseBucketing(f.Bucketing); err != nil {
 		return bad("bucketing: %v", err)
+	}
+	if c.EvidenceKeys, err = evidence.ParseKeys(strings.Join(f.Evidence.Keys, "\n")); err != nil {
+		return bad("%sevidence: keys: %v", at(&doc, "evidence", "keys"), err)
 	}
 	if c.Server, err = serverURL(f.Server); err != nil {
 		return bad("%sserver: %v", at(&doc, "server"), err)

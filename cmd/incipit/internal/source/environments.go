@@ -21,7 +21,7 @@ type environmentRow struct {
 	Protected bool        `yaml:"protected"`
 	Reason    bool        `yaml:"reason"`
 	After     string      `yaml:"after"`
-	Require   []string    `yaml:"require"`
+	Require   requireRow  `yaml:"require"`
 	Approvals int         `yaml:"approvals"`
 	Freeze    []freezeRow `yaml:"freeze"`
 
@@ -38,6 +38,23 @@ type freezeRow struct {
 	End   string   `yaml:"end"`
 	Zone  string   `yaml:"zone"`
 	Why   string   `yaml:"why"`
+}
+
+// A requireRow is a list of kinds, or what is wanted of each: [tests] is
+// {tests: pass}.
+type requireRow []string
+
+// UnmarshalYAML reads either form.
+func (r *requireRow) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		return n.Decode((*[]string)(r))
+	}
+	var wanted map[string]string
+	err := n.Decode(&wanted)
+	if err == nil {
+		*r, err = registry.RequireAll(wanted)
+	}
+	return err
 }
 
 // What one environment may hold.

@@ -114,6 +114,7 @@ func (w *Workspace) nextMetadata(data []byte, p *ReleasePlan, d prompt.Draft, me
 		{"previous_version", p.From, p.From != ""},
 		{"previous_version", nil, p.From == "" && d.Metadata.PreviousVersion != ""}, // from before there were tags: no link leads there
 		{"previous_digest", previousDigest, previousDigest != ""},
+		{"test_status", p.tested.Status, p.tested.Status != ""},
 		{"includes", d.Pins, len(d.Pins) > 0 || len(d.Metadata.Includes) > 0},
 	}
 	var err error

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,6 +15,8 @@ const (
 	trailerVersion = "Version"
 	trailerDigest  = "Digest"
 	trailerTests   = "Tests"
+	trailerSuite   = "Suite-Hash" // where there is evidence of the tests
+	trailerReport  = "Evidence"
 	trailerBump    = "Bump" // instead of the version, in a commit that publish will tag
 )
 
@@ -67,11 +70,11 @@ func releaseMessage(p *ReleasePlan, notes string, meta prompt.Metadata) string {
 		version = trailerBump
 	}
 	fmt.Fprintf(&b, "\n%s: %s\n%s: %s\n%s: %s\n", trailerPrompt, p.Prompt, version, p.To, trailerDigest, p.Digest)
-	tests := meta.TestStatus
-	if tests == "" {
-		tests = "not-run"
-	}
+	tests := cmp.Or(p.tested.Status, meta.TestStatus, notRun)
 	fmt.Fprintf(&b, "%s: %s\n", trailerTests, oneLine(tests))
+	if p.tested.Evidence != "" {
+		fmt.Fprintf(&b, "%s: %s\n%s: %s\n", trailerSuite, oneLine(p.tested.SuiteHash), trailerReport, oneLine(p.tested.Evidence))
+	}
 	if s := performance(meta.PerformanceMetrics); s != "" {
 		fmt.Fprintf(&b, "Performance: %s\n", s)
 	}

@@ -24,6 +24,16 @@ type ReleaseRequest struct {
 	NoTag   bool // a bump: publish will tag it where it is merged
 
 	Diverged bool // release from a branch that lacks the last release
+
+	// Tested says what is known of the tests of a digest; nil: nothing is.
+	Tested func(ctx context.Context, id prompt.ID, digest string) (Tested, error)
+}
+
+// Tested is what evidence says of the tests of a release.
+type Tested struct {
+	Status    string // passed or failed; "" where there is no evidence
+	SuiteHash string // sha256: of the suite that was run
+	Evidence  string // sha256: of the report, and who signed it
 }
 
 // A ReleasePlan is what a release would do, and everything it was decided by.
@@ -44,6 +54,7 @@ type ReleasePlan struct {
 	writes   []fileChange
 
 	noTag          bool // a bump
+	tested         Tested
 	registryAtHead bool // the registry is as HEAD has it
 	untracked      []string
 }
@@ -111,6 +122,9 @@ func (w *Workspace) planRelease(ctx context.Context, req ReleaseRequest, version
 	}
 	previous, err := w.previous(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if err := w.fillTested(ctx, p, req, d.Metadata); err != nil {
 		return nil, err
 	}
 	o, err := w.reader(ctx)

@@ -14,7 +14,8 @@ import (
 )
 
 // A Store is the registry of a workspace, the file registry.json: each change
-// of it is a commit. It keeps no evidence and no approvals, and no answers.
+// of it is a commit. Its evidence are Git notes. It keeps no approvals and no
+// answers.
 type Store struct{ *Workspace }
 
 // Environments lists those of incipit.yaml.
@@ -23,15 +24,15 @@ func (s Store) Environments(context.Context) ([]registry.Environment, error) {
 }
 
 // State is what a decision about a prompt in an environment is made from.
-func (s Store) State(_ context.Context, id prompt.ID, env string) (registry.State, error) {
+func (s Store) State(ctx context.Context, id prompt.ID, env string) (registry.State, error) {
 	reg, err := s.Registry()
 	if err != nil {
 		return registry.State{}, err
 	}
-	return s.state(reg, id, env)
+	return s.state(ctx, reg, id, env)
 }
 
-func (s Store) state(reg *Registry, id prompt.ID, env string) (st registry.State, err error) {
+func (s Store) state(ctx context.Context, reg *Registry, id prompt.ID, env string) (st registry.State, err error) {
 	if st.Environment, err = s.Config.Environment(env); err != nil {
 		return st, err
 	}
@@ -48,7 +49,10 @@ func (s Store) state(reg *Registry, id prompt.ID, env string) (st registry.State
 	if st.Before, err = e.Track(st.Environment.After); err != nil {
 		return st, err
 	}
-	st.Revision, err = reg.Revision(env)
+	if st.Revision, err = reg.Revision(env); err != nil || len(st.Environment.Require) == 0 {
+		return st, err
+	}
+	st.Evidence, err = s.Evidence(ctx, id)
 	return st, err
 }
 
@@ -70,25 +74,25 @@ func (s Store) ChangeAll(ctx context.Context, places []registry.Place, _ registr
 	// Decided once before the lock: a refusal need not wait for one.
 	if reg, err := s.Registry(); err != nil {
 		return registry.Recorded{}, err
-	} else if next, _, err := s.changed(reg, places, decide); err != nil || next == reg {
+	} else if next, _, err := s.changed(ctx, reg, places, decide); err != nil || next == reg {
 		return registry.Recorded{}, err
 	}
 	commit, err := s.UpdateRegistry(ctx, fmt.Sprintf("a change of %s", places[0].Prompt), func(reg *Registry) (*Registry, string, error) {
-		return s.changed(reg, places, decide)
+		return s.changed(ctx, reg, places, decide)
 	})
 	return registry.Recorded{Commit: commit}, err
 }
 
 // changed is the registry after what decide comes to, reg itself if that is
 // nothing.
-func (s Store) changed(reg *Registry, places []registry.Place, decide func([]registry.State) ([]registry.Change, error)) (*Registry, string, error) {
+func (s Store) changed(ctx context.Context, reg *Registry, places []registry.Place, decide func([]registry.State) ([]registry.Change, error)) (*Registry, string, error) {
 	states := make([]registry.State, len(places))
 	for i, p := range places {
 		if p.Environment == "" {
 			continue
 		}
 		var err error
-		if states[i], err = s.state(reg, p.Prompt, p.Environment); err != nil {
+		if states[i], err = s.state(ctx, reg, p.Prompt, p.Environment); err != nil {
 			return nil, "", err
 		}
 	}

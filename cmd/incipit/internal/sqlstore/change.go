@@ -34,8 +34,10 @@ func state(ctx context.Context, q querier, id prompt.ID, env string) (registry.S
 	if st.Approvals, err = openApprovals(ctx, q, id, env); err != nil {
 		return st, err
 	}
-	st.Evidence, err = newestEvidence(ctx, q, id)
-	return st, err
+	if st.Evidence, err = newestEvidence(ctx, q, id); err != nil || len(st.Environment.Require) == 0 {
+		return st, err
+	}
+	return st, signedStatements(ctx, q, id, st.Evidence) // a gate asks who signed
 }
 
 // Change records what decide comes to, whole or not at all: the deployment, the

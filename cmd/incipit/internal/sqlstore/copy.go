@@ -13,7 +13,7 @@ import (
 // tables are all that hold data, each after those it refers to.
 func tables() []string {
 	return []string{
-		"meta", "environment", "prompt", "release", "release_problem", "deployment", "once", "approval", "evidence",
+		"meta", "environment", "prompt", "release", "release_problem", "deployment", "once", "approval", "evidence", "statement",
 		"api_key", "person", "audit", "audit_head", "mirror", "probe", "rollout", "steady", "decision", "lease", "webhook", "delivery",
 	}
 }

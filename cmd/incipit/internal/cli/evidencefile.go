@@ -1,0 +1,358 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	paired "github.com/incipit-dev/incipit/cmd/incipit/internal/compare" // diff.go has a function of that name
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+	"github.com/incipit-dev/incipit/internal/strictjson"
+)
+
+// maxReport is how large a report may be that is read again, in bytes.
+const maxReport = 64 << 20
+
+// A filedEvidence is what was filed of one prompt of a report.
+type filedEvidence struct {
+	Prompt   prompt.ID `json:"prompt"`
+	Digest   string    `json:"digest"`
+	Tests    string    `json:"tests"`
+	Compared string    `json:"comparison"`
+	SignedBy string    `json:"signed_by,omitempty"` // "" if it is not signed
+	Commit   string    `json:"commit,omitempty"`    // that the note hangs on; "" on a server
+
+	line string
+}
+
+func readReport(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxReport+1))
+	if err == nil && len(data) > maxReport {
+		err = registry.Errorf(prompt.ErrInvalid, "%s is larger than %d MiB", prompt.Visible(name), maxReport>>20)
+	}
+	return data, err
+}
+
+// parseReport reads a report as JSON writes it.
+func parseReport(data []byte) (r report.Report, err error) {
+	fix := "give the JSON report that incipit ci or incipit test wrote"
+	if err := strictjson.Check(data); err != nil {
+		return r, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report is not JSON: %v", err), "%s", fix)
+	}
+	if err := json.Unmarshal(data, &r); err != nil {
+		return r, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report cannot be read: %s", prompt.Clip(err.Error(), 200)), "%s", fix)
+	}
+	if r.Schema != 1 {
+		return r, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report has the schema %d, and this program knows 1", r.Schema), "%s", fix)
+	}
+	return r, nil
+}
+
+// submitReport files what the report in data, which is JSON, says of each
+// prompt that was tested: on the server, or without one as Git notes. keyFile
+// is whose key signs; "" is INCIPIT_EVIDENCE_KEY, and without one nothing is
+// signed. It reports ErrInvalid if nothing was tested.
+func submitReport(ctx context.Context, e *env, data []byte, keyFile string) ([]filedEvidence, error) {
+	r, err := parseReport(data)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := e.evidenceKey(keyFile)
+	if err != nil {
+		return nil, err
+	}
+	statements, untold := statementsOf(r, reportHash(data), e.now())
+	for _, why := range untold {
+		e.talk("no evidence of %s", why)
+	}
+	if len(statements) == 0 {
+		return nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report holds no prompt that was tested to the end"), "run incipit ci, and look at what its report says")
+	}
+	if len(keys) == 0 {
+		e.talk("The evidence is not signed: where keys are trusted, no gate believes it. incipit evidence key makes a key.")
+	}
+	var filed []filedEvidence
+	var envelopes []evidence.Envelope
+	for _, s := range statements {
+		envelope, err := evidence.Seal(s, keys...)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.Prompt, err)
+		}
+		f := filedEvidence{Prompt: s.Prompt, Digest: s.Digest, Tests: s.Kinds.Tests, Compared: s.Kinds.Comparison, line: s.String()}
+		if len(keys) > 0 {
+			f.SignedBy = keys[0].Public().ID()
+		}
+		filed, envelopes = append(filed, f), append(envelopes, envelope)
+	}
+	return filed, e.fileAll(ctx, r.Commit, statements, envelopes, filed)
+}
+
+// fileAll files the envelopes of statements where the registry is.
+func (e *env) fileAll(ctx context.Context, commit string, statements []evidence.Statement, envelopes []evidence.Envelope, filed []filedEvidence) error {
+	far, err := e.remote(ctx)
+	if err != nil {
+		return err
+	}
+	if far == nil {
+		ws, err := e.workspace(ctx)
+		if err != nil {
+			return err
+		}
+		if commit == "" {
+			commit = "HEAD"
+		}
+		for i := range filed {
+			filed[i].Commit = commit
+		}
+		return ws.NoteEvidence(ctx, commit, envelopes)
+	}
+	for i, s := range statements {
+		raw, err := envelopes[i].Bytes()
+		if err != nil {
+			return err
+		}
+		body := api.EvidenceRequest{Prompt: s.Prompt, Digest: s.Digest, Kind: registry.KindTests, Passed: s.Kinds.Tests == evidence.TestsPassed, Statement: raw}
+		if err := far.Send(ctx, http.MethodPost, "/v1/evidence", body, nil); err != nil {
+			return fmt.Errorf("%s: %w", s.Prompt, err)
+		}
+	}
+	return nil
+}
+
+// statementsOf makes a statement of each prompt that was tested to the end.
+// untold says of the others why nothing can be said.
+func statementsOf(r report.Report, hash string, at time.Time) (out []evidence.Statement, untold []string) {
+	for _, p := range r.Prompts {
+		switch {
+		case p.Run == nil || p.Run.Passed+p.Run.Failed+p.Run.Errors == 0:
+			untold = append(untold, fmt.Sprintf("%s: it was not tested", p.ID))
+			continue
+		case p.Run.Errors > 0 || r.Verdict == report.Unavailable:
+			untold = append(untold, fmt.Sprintf("%s: %s could not be judged", p.ID, count(p.Run.Errors, "case")))
+			continue
+		}
+		s := evidence.Statement{
+			Format: evidence.Format, Prompt: p.ID, Version: p.Version, Digest: p.Digest,
+			Kinds:     evidence.Kinds{Tests: evidence.TestsPassed, Comparison: comparisonOf(p)},
+			SuiteHash: p.Run.SuiteHash, CassetteHash: p.Run.CassetteHash, ReportHash: hash,
+			Commit: r.Commit, Mode: r.Mode, Tool: prompt.Clip(programVersion(), 100), At: at.UTC().Truncate(time.Second),
+		}
+		if p.Run.Failed > 0 || prompt.Failed(p.Findings) {
+			s.Kinds.Tests = evidence.TestsFailed
+		}
+		if s.Kinds.Comparison != evidence.NotCompared {
+			s.Base = &evidence.Base{Version: p.Base.Version, Digest: p.Base.Digest, Environment: p.Base.Environment}
+		}
+		out = append(out, s)
+	}
+	return out, untold
+}
+
+// comparisonOf is what a statement says of the comparison. A verdict that is
+// not known opens nothing.
+func comparisonOf(p report.Prompt) string {
+	if p.Compared == nil || p.Base == nil {
+		return evidence.NotCompared
+	}
+	switch p.Compared.Verdict {
+	case paired.NotRegressed:
+		return evidence.NotRegressed
+	case paired.Regressed:
+		return evidence.Regressed
+	default:
+		return evidence.Inconclusive
+	}
+}
+
+func reportHash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// evidenceKey is the key that signs: the one in a file, else the one that the
+// environment holds, else none.
+func (e *env) evidenceKey(file string) ([]evidence.PrivateKey, error) {
+	if file != "" {
+		k, err := readEvidenceKey(file)
+		return []evidence.PrivateKey{k}, err
+	}
+	text := e.getenv("INCIPIT_EVIDENCE_KEY")
+	if text == "" {
+		return nil, nil
+	}
+	k, err := evidence.ParsePrivateKey([]byte(text))
+	if err != nil {
+		return nil, fmt.Errorf("INCIPIT_EVIDENCE_KEY: %w", err)
+	}
+	return []evidence.PrivateKey{k}, nil
+}
+
+func readEvidenceKey(name string) (evidence.PrivateKey, error) {
+	data, err := readSmall(name)
+	if err != nil {
+		return evidence.PrivateKey{}, err
+	}
+	k, err := evidence.ParsePrivateKey(data)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", prompt.Visible(name), err)
+	}
+	return k, err
+}
+
+// readSmall reads a file of keys; what is larger is none.
+func readSmall(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 64<<10))
+}
+
+// trustedKeys reads the keys that evidence must be signed with from a file, one
+// public line each.
+func trustedKeys(name string) (evidence.Keys, error) {
+	data, err := readSmall(name)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := evidence.ParseKeys(string(data))
+	if err == nil && len(keys) == 0 {
+		err = registry.Errorf(prompt.ErrInvalid, "it holds no key, and then everybody would be believed")
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", prompt.Visible(name), err)
+	}
+	return keys, err
+}
+
+// trust has a workspace trust the keys of INCIPIT_EVIDENCE_KEYS, where it is
+// set, in place of those that incipit.yaml names: whoever may push can change
+// the one, and not the other.
+func (e *env) trust(ws *source.Workspace) error {
+	name := e.getenv("INCIPIT_EVIDENCE_KEYS")
+	if name == "" {
+		return nil
+	}
+	keys, err := trustedKeys(name)
+	if err == nil {
+		ws.Config.EvidenceKeys = keys
+	}
+	return err
+}
+
+// evidenceOf lists what is known of the digests of a prompt: what the server
+// keeps, or without one the Git notes.
+func (e *env) evidenceOf(ctx context.Context, id prompt.ID) ([]registry.Evidence, error) {
+	far, err := e.remote(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if far != nil {
+		return api.All[registry.Evidence](ctx, far, "/v1/evidence", url.Values{"prompt": {string(id)}})
+	}
+	ws, err := e.workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.trust(ws); err != nil {
+		return nil, err
+	}
+	return ws.Evidence(ctx, id)
+}
+
+func printFiled(e *env, filed []filedEvidence) error {
+	return e.emit(nonNil(filed), func(w io.Writer) {
+		for _, f := range filed {
+			fmt.Fprintf(w, "%s: %s, filed for %.19s\n", f.Prompt, f.line, f.Digest)
+		}
+		if len(filed) > 0 && filed[0].Commit != "" {
+			e.talk("Next: git push origin %s", source.EvidenceNotes)
+		}
+	})
+}
+
+// serverPatience is how long a release waits for a server to say what it knows
+// of the tests: it works without, too.
+const serverPatience = 5 * time.Second
+
+// tested is what a release says of its tests: what the report in a file says,
+// else what evidence does. A server that cannot be asked holds up no release.
+func (e *env) tested(file string) func(context.Context, prompt.ID, string) (source.Tested, error) {
+	return func(ctx context.Context, id prompt.ID, digest string) (source.Tested, error) {
+		if file != "" {
+			return testedByReport(file, id, digest, e.now())
+		}
+		far, err := e.remote(ctx)
+		var all []registry.Evidence
+		if err == nil {
+			asking, cancel := context.WithTimeout(ctx, serverPatience)
+			defer cancel()
+			all, err = e.evidenceOf(asking, id)
+		}
+		switch {
+		case err != nil && ctx.Err() == nil && (far != nil || e.ws == nil || e.ws.Config.Server != ""):
+			e.talk("The server cannot say whether this text was tested: %s", prompt.Clip(err.Error(), 200))
+			return source.Tested{}, nil
+		case err != nil:
+			return source.Tested{}, err
+		}
+		for _, ev := range ofDigest(all, digest) {
+			if ev.Kind == registry.KindTests {
+				return testedByEvidence(ev), nil
+			}
+		}
+		return source.Tested{}, nil
+	}
+}
+
+func testedByEvidence(ev registry.Evidence) source.Tested {
+	t := source.Tested{Status: passedWord(ev.Passed)}
+	envelope, err := evidence.ParseEnvelope(ev.Statement)
+	if err != nil {
+		return t // somebody's word, without a report
+	}
+	if s, err := envelope.Statement(); err == nil {
+		t.SuiteHash, t.Evidence = s.SuiteHash, s.ReportHash
+	}
+	if ev.SignedBy != "" {
+		t.Evidence += " signed by " + ev.SignedBy
+	}
+	return t
+}
+
+func testedByReport(file string, id prompt.ID, digest string, at time.Time) (source.Tested, error) {
+	data, err := readReport(file)
+	if err != nil {
+		return source.Tested{}, err
+	}
+	r, err := parseReport(bytes.TrimSpace(data))
+	if err != nil {
+		return source.Tested{}, err
+	}
+	statements, _ := statementsOf(r, reportHash(data), at)
+	for _, s := range statements {
+		if s.Prompt == id && s.Digest == digest {
+			return source.Tested{Status: passedWord(s.Kinds.Tests == evidence.TestsPassed), SuiteHash: s.SuiteHash, Evidence: s.ReportHash}, nil
+		}
+	}
+	return source.Tested{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s does not say how %s fares as it is now, with the digest %s", prompt.Visible(file), id, digest), "run incipit ci again, and give its new report")
+}

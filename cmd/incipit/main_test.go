@@ -45,6 +45,8 @@ func scriptClock() time.Time {
 //	remember, unchanged       nothing on disk or in Git has changed in between
 //	hostile                   no command takes a hostile id, version or share
 //	clean                     stdout holds no escape sequence but the colors of ours
+//	report FILE ID[@V] passed [failed]
+//	                          write the JSON report of a run over a text, as it is or was released
 //	helped                    every command has two examples, of commands and flags that exist
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -63,6 +65,7 @@ func TestScripts(t *testing.T) {
 			"hostile":   hostile,
 			"clean":     clean,
 			"helped":    helped,
+			"report":    writeReport,
 		},
 	})
 }

@@ -58,7 +58,12 @@ func eachShared(t *testing.T, envs []registry.Environment, f func(t *testing.T, 
 
 func over(t testing.TB, d storetest.Database, envs []registry.Environment) *rig {
 	t.Helper()
-	r := replica(t, d, nil)
+	return overWith(t, d, envs, nil)
+}
+
+func overWith(t testing.TB, d storetest.Database, envs []registry.Environment, edit func(*SharedConfig)) *rig {
+	t.Helper()
+	r := replica(t, d, edit)
 	for _, e := range envs {
 		if err := r.shared.SetEnvironment(by(t, "admin"), e); err != nil {
 			t.Fatal(err)

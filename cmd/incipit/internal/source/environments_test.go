@@ -2,12 +2,14 @@ package source
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -79,6 +81,14 @@ func TestConfigRefusesRulesThatCannotBeKept(t *testing.T) {
 		{"evidence given twice", env + "require: [tests, tests]\n", "named once"},
 		{"evidence without a name", env + "require: ['']\n", "kind of evidence"},
 		{"evidence that is a path", env + "require: [../x]\n", "kind of evidence"},
+		{"evidence that says something else", env + "require: {tests: maybe}\n", "write tests: pass"},
+		{"a comparison that only passes", env + "require: {comparison: pass}\n", "write comparison: not-regressed"},
+		{"the same evidence twice in a mapping", env + "require: {tests: pass, tests: pass}\n", "line 4"},
+		{"evidence in a mapping that is a path", env + "require: {../x: pass}\n", "no kind of evidence"},
+		{"evidence that is a number", env + "require: 7\n", "line 4"},
+		{"a key that is none", "prompts: prompts\nevidence: {keys: [hello]}\n", "line 2: evidence: keys: line 1"},
+		{"a key that is private", "evidence: {keys: ['-----BEGIN PRIVATE KEY-----']}\n", "private key"},
+		{"a misspelled part of evidence", "evidence: {key: []}\n", "line 1"},
 		{"a freeze of nothing", env + "freeze: [{}]\n", "needs from and a later to"},
 		{"a freeze that ends first", env + "freeze: [{from: 2026-12-20T18:00:00Z, to: 2026-12-19T18:00:00Z}]\n", "later to"},
 		{"a time without a zone", env + "freeze: [{from: 2026-12-20T18:00:00, to: 2026-12-21T18:00:00}]\n", "with its zone"},
@@ -143,5 +153,22 @@ environments:
 		if _, err := ParseConfig([]byte("environments:\n  - name: production\n    guard: " + text + "\n")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
+	}
+}
+
+func TestWhatIsRequiredCanBeWrittenInTwoWays(t *testing.T) {
+	for _, require := range []string{"[comparison, tests]", "{tests: pass, comparison: not-regressed}"} {
+		c, err := ParseConfig([]byte("environments: [{name: live, require: " + require + "}]\n"))
+		if err != nil || !slices.Equal(c.Environments[0].Require, []string{"comparison", "tests"}) {
+			t.Errorf("%s: %+v, %v", require, c.Environments, err)
+		}
+	}
+}
+
+func TestTrustedKeysAreReadFromTheConfig(t *testing.T) {
+	k := noteKey(t, "ci").Public()
+	c, err := ParseConfig([]byte("evidence:\n  keys:\n    - " + k.String() + " ci\n"))
+	if err != nil || !slices.Equal(c.EvidenceKeys, evidence.Keys{k}) {
+		t.Errorf("%v, %v", c.EvidenceKeys, err)
 	}
 }

@@ -211,7 +211,7 @@ func fill(t testing.TB, s *sqlstore.Store) {
 	if _, err := s.Approve(ctx, registry.Approval{Prompt: "support", Environment: "dev", Digest: "d", By: "bob@example.com"}, by("approve")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.AddEvidence(ctx, registry.Evidence{Prompt: "support", Digest: "d", Kind: "tests"}, by("evidence")); err != nil {
+	if _, err := s.AddEvidence(ctx, registry.Evidence{Prompt: "support", Digest: "d", Kind: "tests", Statement: []byte(`{"payload":"e30="}`)}, by("evidence")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SetProblems(ctx, []sqlstore.Problem{{Tag: "support@1.0.0", Code: sqlstore.TagMoved, Detail: "x"}}); err != nil {

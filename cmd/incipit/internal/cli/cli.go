@@ -156,7 +156,7 @@ func newRoot(e *env) *cobra.Command {
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"write", "Write prompts:", []*cobra.Command{initCommand(e), newCommand(e), validateCommand(e), statusCommand(e), diffCommand(e), showCommand(e), blameCommand(e), importCommand(e), exportCommand(e)}},
+		{"write", "Write prompts:", []*cobra.Command{initCommand(e), newCommand(e), validateCommand(e), validateMessageCommand(e), hooksCommand(e), statusCommand(e), diffCommand(e), showCommand(e), blameCommand(e), importCommand(e), exportCommand(e)}},
 		{"release", "Release them:", []*cobra.Command{releaseCommand(e), bumpCommand(e), publishCommand(e), logCommand(e), verifyCommand(e)}},
 		{"run", "Run them:", []*cobra.Command{listCommand(e), planCommand(e), applyCommand(e), deployCommand(e), rolloutCommand(e), shiftCommand(e), promoteCommand(e), rollbackCommand(e), experimentCommand(e), retireCommand(e), historyCommand(e), whatranCommand(e), resolveCommand(e)}},
 		{"measure", "See how they fare:", []*cobra.Command{statsCommand(e), traceCommand(e), callsCommand(e), metricsCommand(e), guardCommand(e)}},

@@ -9,6 +9,9 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
+// scissors is the line below which git keeps nothing of a message.
+const scissors = "# ------------------------ >8 ------------------------"
+
 // maxMessage is how large a message may be, in bytes.
 const maxMessage = 64 << 10
 
@@ -27,6 +30,7 @@ func kindsOfCommits() []string {
 // version, BREAKING or an exclamation mark a major one. What git writes itself
 // for merges and the like is left alone. It reports ErrInvalid.
 func CheckMessage(message string) error {
+	message, _, _ = strings.Cut(message, scissors) // below stands the diff, with git commit -v
 	if len(message) > maxMessage {
 		return registry.Errorf(prompt.ErrInvalid, "the message is larger than %d bytes", maxMessage)
 	}
@@ -56,9 +60,6 @@ func CheckMessage(message string) error {
 // subjectOf is the first line that git would keep.
 func subjectOf(message string) string {
 	for line := range strings.SplitSeq(message, "\n") {
-		if strings.HasPrefix(line, "# ------------------------ >8") {
-			break
-		}
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			return line
 		}

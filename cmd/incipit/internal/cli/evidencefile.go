@@ -67,24 +67,49 @@ func parseReport(data []byte) (r report.Report, err error) {
 }
 
 // submitReport files what the report in data, which is JSON, says of each
-// prompt that was tested: on the server, or without one as Git notes. keyFile
-// is whose key signs; "" is INCIPIT_EVIDENCE_KEY, and without one nothing is
-// signed. It reports ErrInvalid if nothing was tested.
+// prompt that was tested, and reports ErrInvalid if that is nothing. keyFile is
+// as in fileStatements.
 func submitReport(ctx context.Context, e *env, data []byte, keyFile string) ([]filedEvidence, error) {
 	r, err := parseReport(data)
 	if err != nil {
 		return nil, err
 	}
+	filed, err := e.fileStatements(ctx, r, reportHash(data), keyFile)
+	if err == nil && len(filed) == 0 {
+		err = registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report holds no prompt that was tested to the end"), "run incipit ci, and look at what its report says")
+	}
+	return filed, err
+}
+
+// fileReport files what a report says that was just made, signed by the key in
+// INCIPIT_EVIDENCE_KEY, and tells the person what.
+func (e *env) fileReport(ctx context.Context, r report.Report) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	filed, err := e.fileStatements(ctx, r, reportHash(data), "")
+	for _, f := range filed {
+		e.talk("evidence of %s: %s, filed for %.19s", f.Prompt, f.line, f.Digest)
+	}
+	return err
+}
+
+// fileStatements files what a report says of each prompt that was tested: on
+// the server, or without one as Git notes. keyFile is whose key signs; "" is
+// INCIPIT_EVIDENCE_KEY, and without one nothing is signed. Of what was not
+// tested to the end nothing is filed, which is no error.
+func (e *env) fileStatements(ctx context.Context, r report.Report, hash, keyFile string) ([]filedEvidence, error) {
 	keys, err := e.evidenceKey(keyFile)
 	if err != nil {
 		return nil, err
 	}
-	statements, untold := statementsOf(r, reportHash(data), e.now())
+	statements, untold := statementsOf(r, hash, e.now())
 	for _, why := range untold {
 		e.talk("no evidence of %s", why)
 	}
 	if len(statements) == 0 {
-		return nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report holds no prompt that was tested to the end"), "run incipit ci, and look at what its report says")
+		return nil, nil
 	}
 	if len(keys) == 0 {
 		e.talk("The evidence is not signed: where keys are trusted, no gate believes it. incipit evidence key makes a key.")
@@ -102,7 +127,10 @@ func submitReport(ctx context.Context, e *env, data []byte, keyFile string) ([]f
 		}
 		filed, envelopes = append(filed, f), append(envelopes, envelope)
 	}
-	return filed, e.fileAll(ctx, r.Commit, statements, envelopes, filed)
+	if err := e.fileAll(ctx, r.Commit, statements, envelopes, filed); err != nil {
+		return nil, err
+	}
+	return filed, nil
 }
 
 // fileAll files the envelopes of statements where the registry is.

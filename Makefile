@@ -2,11 +2,13 @@ SHELL       := bash
 .SHELLFLAGS := -euo pipefail -c
 
 # Both modules of the workspace. tools/ is a third, used only to build the
-# linter, and examples/ a fourth, with the clients of providers. Its tests read
+# linter, tools/actionlint another one since the two need different versions of
+# a library, and examples/ a fourth, with the clients of providers. Its tests read
 # docs/, which the cache of results does not see, hence -count=1; to instrument
 # the clients for -race would take minutes.
 PACKAGES := ./... ./cmd/incipit/...
 LINT     := .bin/golangci-lint
+ACTIONS  := .bin/actionlint
 EXAMPLES := cd examples && GOWORK=off
 BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o .bin/incipit ./cmd/incipit
 
@@ -50,9 +52,10 @@ vet:
 	go vet $(PACKAGES)
 	$(EXAMPLES) go vet ./...
 
-lint: $(LINT) ## run the linters over both modules and the examples
+lint: $(LINT) $(ACTIONS) ## run the linters over both modules, the examples, and the workflows that we ship or show
 	$(LINT) run $(PACKAGES)
 	$(EXAMPLES) ../$(LINT) run ./...
+	scripts/lint-workflows
 
 fmt: $(LINT) ## format the code
 	$(LINT) fmt
@@ -60,6 +63,10 @@ fmt: $(LINT) ## format the code
 $(LINT): tools/go.sum
 	cd tools && CGO_ENABLED=0 GOWORK=off go build -trimpath -ldflags '-s -w' -o ../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $@ # go build leaves a file alone that it would write again unchanged
+
+$(ACTIONS): tools/actionlint/go.sum
+	cd tools/actionlint && CGO_ENABLED=0 GOWORK=off go build -trimpath -ldflags '-s -w' -o ../../$@ github.com/rhysd/actionlint/cmd/actionlint
+	@touch $@
 
 fuzz: ## run every fuzz target for FUZZTIME (20s)
 	scripts/fuzz

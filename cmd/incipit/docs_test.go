@@ -209,7 +209,7 @@ func TestEveryCommandAndFlagInTheDocsExists(t *testing.T) {
 	if len(commands()) < 20 || len(commands("registry")) == 0 || len(commands("admin", "key")) == 0 {
 		t.Fatalf("completion names %d commands, %d below registry, and %d below admin key", len(commands()), len(commands("registry")), len(commands("admin", "key")))
 	}
-	parents := []string{"registry", "admin", "admin key", "audit", "calls", "metrics", "guard", "rollout"}
+	parents := []string{"registry", "admin", "admin key", "audit", "calls", "hooks", "metrics", "guard", "rollout"}
 	// A command line, and not the end of a path or the middle of a sentence.
 	line := regexp.MustCompile("(?m)(?:^|[$|;&`(] ?|^ +)(?:[A-Z_]+=\\S+ )*incipit ([a-z][a-z-]*)([^`|;&\n]*)")
 	helps := make(map[string]string)

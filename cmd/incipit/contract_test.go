@@ -76,7 +76,7 @@ func TestServer(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitcode, "json": jsonValue, "append": appendText, "ends": endsWith, "says": says,
-			"record": record, "traffic": traffic, "clean": clean, "receiver": receiver, "told": toldHook, "id": idOf,
+			"record": record, "traffic": traffic, "clean": clean, "receiver": receiver, "told": toldHook, "id": idOf, "report": writeReport, "write": write,
 			"served": func(ts *testscript.TestScript, _ bool, args []string) {
 				address, stop := startServer(ts, append(args, "--listen", "127.0.0.1:0")...)
 				ts.Setenv("INCIPIT_SERVER", address)

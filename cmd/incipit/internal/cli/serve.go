@@ -100,6 +100,12 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	if err := server.CheckListen(f.listen, f.cert != "", f.dev, f.insecure); err != nil {
 		return err
 	}
+	var keys evidence.Keys
+	if f.evidenceKeys != "" {
+		if keys, err = trustedKeys(f.evidenceKeys); err != nil {
+			return err
+		}
+	}
 	// What suits a command of milliseconds does not suit a server.
 	debug.SetGCPercent(100)
 	debug.SetMemoryLimit(math.MaxInt64)
@@ -141,12 +147,6 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	sender, err := notify.New(notify.Config{Allow: f.allow, Version: programVersion(), Now: e.now})
 	if err != nil {
 		return err
-	}
-	var keys evidence.Keys
-	if f.evidenceKeys != "" {
-		if keys, err = trustedKeys(f.evidenceKeys); err != nil {
-			return err
-		}
 	}
 	told := server.NewWebhookFigures()
 	svc := lifecycle.NewShared(lifecycle.SharedConfig{

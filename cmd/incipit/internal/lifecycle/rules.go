@@ -51,7 +51,7 @@ func (s *Service) evidence(p planning, r registry.Release, kind string) {
 	i := slices.IndexFunc(p.Evidence, func(e registry.Evidence) bool { return e.Digest == r.Digest && e.Kind == kind })
 	fix := fmt.Sprintf("file the evidence %s for %s, then deploy again", kind, r.Digest)
 	if signedKind(kind) {
-		fix = fmt.Sprintf("incipit ci --evidence files the evidence %s for %s, as incipit evidence submit does; then deploy again", kind, r.Digest)
+		fix = "test it and file what comes out with incipit ci --evidence, or incipit evidence submit REPORT.json; then deploy again"
 	}
 	_, running := p.Track.Current()
 	switch {

@@ -167,8 +167,8 @@ func TestWhatWasSignedOtherwiseIsRefused(t *testing.T) {
 		if text == string(payload) {
 			t.Fatalf("%s: nothing was changed", name)
 		}
-		e := Envelope{PayloadType, base64.StdEncoding.EncodeToString([]byte(text)),
-			[]Signature{{"", base64.StdEncoding.EncodeToString(alice.sign(encoded(PayloadType, []byte(text))))}}}
+		sig := base64.StdEncoding.EncodeToString(alice.sign(encoded(PayloadType, []byte(text))))
+		e := Envelope{PayloadType, base64.StdEncoding.EncodeToString([]byte(text)), []Signature{{"", sig}}}
 		if _, _, err := e.Open(Keys{alice.Public()}); !errors.Is(err, prompt.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}

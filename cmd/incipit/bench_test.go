@@ -127,17 +127,25 @@ func run(dir, name string, args ...string) func(testing.TB) sample {
 	}
 }
 
-// race runs ours and the yardstick in turns and reports medians.
+// race is raceBeside git.
 func race(b *testing.B, ours, yardstick func(testing.TB) sample) {
 	b.Helper()
+	raceBeside(b, "git", ours, yardstick)
+}
+
+// raceBeside runs ours and the yardstick, which may be nil, in turns, and
+// reports medians and the peaks of memory.
+func raceBeside(b *testing.B, name string, ours, yardstick func(testing.TB) sample) {
+	b.Helper()
 	var mine, theirs []time.Duration
-	var rss int64
+	var rss, theirRSS int64
 	for b.Loop() {
 		s := ours(b)
 		mine, rss = append(mine, s.wall), max(rss, s.rss)
 		if yardstick != nil {
 			b.StopTimer()
-			theirs = append(theirs, yardstick(b).wall)
+			t := yardstick(b)
+			theirs, theirRSS = append(theirs, t.wall), max(theirRSS, t.rss)
 			b.StartTimer()
 		}
 	}
@@ -148,8 +156,9 @@ func race(b *testing.B, ours, yardstick func(testing.TB) sample) {
 	b.ReportMetric(ms(mine), "ms")
 	b.ReportMetric(float64(rss)/(1<<20), "MB")
 	if yardstick != nil {
-		b.ReportMetric(ms(theirs), "git-ms")
-		b.ReportMetric(ms(mine)/ms(theirs), "x-git")
+		b.ReportMetric(ms(theirs), name+"-ms")
+		b.ReportMetric(float64(theirRSS)/(1<<20), name+"-MB")
+		b.ReportMetric(ms(mine)/ms(theirs), "x-"+name)
 	}
 	b.ReportMetric(0, "ns/op")
 }

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
+	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
 // writeReport writes what a run of the tests would: so many cases passed, and
@@ -27,17 +30,20 @@ func writeReport(ts *testscript.TestScript, neg bool, args []string) {
 		counts[i] = n
 	}
 	id, _, _ := strings.Cut(args[1], "@")
-	verdict := "pass"
-	if counts[1] > 0 {
-		verdict = "gate"
+	suite := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(id)))
+	r := report.Report{Schema: report.Schema, Mode: "replay", Prompts: []report.Prompt{{
+		ID: prompt.ID(id), Version: shown.Version, Digest: shown.Digest,
+		Run: &report.Run{Suite: "tests/" + id + ".yaml", SuiteHash: suite, Cases: []report.Case{}},
+	}}}
+	for i, outcome := range []report.Outcome{report.Pass, report.Fail} {
+		for range counts[i] {
+			run := r.Prompts[0].Run
+			run.Cases = append(run.Cases, report.Case{Number: len(run.Cases) + 1, Outcome: outcome, Grades: []report.Grade{}})
+		}
 	}
-	data, err := json.Marshal(map[string]any{
-		"schema": 1, "mode": "replay", "verdict": verdict,
-		"prompts": []any{map[string]any{
-			"id": id, "version": shown.Version, "digest": shown.Digest,
-			"run": map[string]any{"suite": "tests/" + id + ".yaml", "suite_hash": fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(id))), "cases": []any{}, "passed": counts[0], "failed": counts[1], "errors": 0},
-		}},
-	})
+	r.Sort()
+	r.Judge()
+	data, err := r.JSON()
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), data, 0o600))
 }

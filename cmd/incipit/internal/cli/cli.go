@@ -36,6 +36,9 @@ type Streams struct {
 
 // Main runs one command line and returns its exit status.
 func Main(args []string, std Streams, environ []string, now func() time.Time) int {
+	if len(args) == 1 && args[0] == sandboxChild {
+		return serveSandbox(std)
+	}
 	// A command lives for milliseconds: collecting garbage before there is much
 	// of it would cost more than the command itself.
 	debug.SetGCPercent(-1)
@@ -156,7 +159,8 @@ func newRoot(e *env) *cobra.Command {
 		id, title string
 		commands  []*cobra.Command
 	}{
-		{"write", "Write prompts:", []*cobra.Command{initCommand(e), newCommand(e), validateCommand(e), validateMessageCommand(e), hooksCommand(e), statusCommand(e), diffCommand(e), showCommand(e), blameCommand(e), importCommand(e), exportCommand(e)}},
+		{"write", "Write prompts:", []*cobra.Command{initCommand(e), newCommand(e), validateCommand(e), statusCommand(e), diffCommand(e), showCommand(e), blameCommand(e), importCommand(e), exportCommand(e)}},
+		{"test", "Test them:", []*cobra.Command{testCommand(e), ciCommand(e), hooksCommand(e), validateMessageCommand(e)}},
 		{"release", "Release them:", []*cobra.Command{releaseCommand(e), bumpCommand(e), publishCommand(e), logCommand(e), verifyCommand(e)}},
 		{"run", "Run them:", []*cobra.Command{listCommand(e), planCommand(e), applyCommand(e), deployCommand(e), rolloutCommand(e), shiftCommand(e), promoteCommand(e), rollbackCommand(e), experimentCommand(e), retireCommand(e), historyCommand(e), whatranCommand(e), resolveCommand(e)}},
 		{"measure", "See how they fare:", []*cobra.Command{statsCommand(e), traceCommand(e), callsCommand(e), metricsCommand(e), guardCommand(e)}},

@@ -1,11 +1,9 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,7 +18,6 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
-	"github.com/incipit-dev/incipit/internal/strictjson"
 )
 
 // maxReport is how large a report may be that is read again, in bytes.
@@ -51,26 +48,11 @@ func readReport(name string) ([]byte, error) {
 	return data, err
 }
 
-// parseReport reads a report as JSON writes it.
-func parseReport(data []byte) (r report.Report, err error) {
-	fix := "give the JSON report that incipit ci or incipit test wrote"
-	if err := strictjson.Check(data); err != nil {
-		return r, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report is not JSON: %v", err), "%s", fix)
-	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return r, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report cannot be read: %s", prompt.Clip(err.Error(), 200)), "%s", fix)
-	}
-	if r.Schema != 1 {
-		return r, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "the report has the schema %d, and this program knows 1", r.Schema), "%s", fix)
-	}
-	return r, nil
-}
-
 // submitReport files what the report in data, which is JSON, says of each
 // prompt that was tested, and reports ErrInvalid if that is nothing. keyFile is
 // as in fileStatements.
 func submitReport(ctx context.Context, e *env, data []byte, keyFile string) ([]filedEvidence, error) {
-	r, err := parseReport(data)
+	r, err := report.Read(data)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +66,7 @@ func submitReport(ctx context.Context, e *env, data []byte, keyFile string) ([]f
 // fileReport files what a report says that was just made, signed by the key in
 // INCIPIT_EVIDENCE_KEY, and tells the person what.
 func (e *env) fileReport(ctx context.Context, r report.Report) error {
-	data, err := json.Marshal(r)
+	data, err := r.JSON()
 	if err != nil {
 		return err
 	}
@@ -372,7 +354,7 @@ func testedByReport(file string, id prompt.ID, digest string, at time.Time) (sou
 	if err != nil {
 		return source.Tested{}, err
 	}
-	r, err := parseReport(bytes.TrimSpace(data))
+	r, err := report.Read(data)
 	if err != nil {
 		return source.Tested{}, err
 	}

@@ -73,6 +73,10 @@ func New(c Config) (*Sender, error) {
 	return s, nil
 }
 
+// Transport sends requests of others to addresses that a webhook may be at, and
+// to no others.
+func (s *Sender) Transport() http.RoundTripper { return s.client.Transport }
+
 // transport dials anew for each request, so that each is looked at. A proxy of
 // the environment would dial for us without looking: there is none.
 func (s *Sender) transport() *http.Transport {

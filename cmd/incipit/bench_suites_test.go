@@ -43,10 +43,11 @@ func BenchmarkSuites(b *testing.B) {
 func echoSuite(n int, asserts ...map[string]any) map[string]any {
 	tests := make([]map[string]any, n)
 	for i := range tests {
-		tests[i] = map[string]any{"vars": map[string]any{"n": i}, "assert": asserts}
+		tests[i] = map[string]any{"vars": map[string]any{"n": i}}
 	}
 	return map[string]any{
-		"description": "echo", "prompts": []string{`{"n": {{n}}, "text": "answer {{n}}"}`}, "providers": []string{"echo"}, "tests": tests,
+		"description": "echo", "prompts": []string{`{"n": {{n}}, "text": "answer {{n}}"}`}, "providers": []string{"echo"},
+		"defaultTest": map[string]any{"assert": asserts}, "tests": tests,
 	}
 }
 
@@ -69,7 +70,7 @@ func benchPreCommit(b *testing.B, bin string) {
 	id := repo.id(7)
 	cases := make([]map[string]any, 20)
 	for i := range cases {
-		cases[i] = map[string]any{"description": fmt.Sprintf("case %d", i), "assert": []map[string]any{{"type": "contains", "value": "generated"}}}
+		cases[i] = map[string]any{"description": fmt.Sprintf("case %d", i), "vars": map[string]any{"company": "Example", "question": fmt.Sprintf("Question %d?", i)}, "assert": []map[string]any{{"type": "contains", "value": "generated"}}}
 	}
 	if err := os.MkdirAll(filepath.Dir(filepath.Join(repo.dir, "tests", id+".yaml")), 0o700); err != nil {
 		b.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/suite"
@@ -39,62 +38,26 @@ func (g *Gate) Changed(ctx context.Context, commit string, touched []string) (Ch
 	if err != nil {
 		return out, err
 	}
-	now, err := g.Candidate.IDs()
+	near, err := g.reach(before, touched)
 	if err != nil {
 		return out, err
 	}
-	then, err := before.IDs()
-	if err != nil {
-		return out, err
-	}
-	for _, id := range then {
-		if !slices.Contains(now, id) {
+	for _, id := range near {
+		now, then := g.Candidate.Has(id), before.Has(id)
+		switch {
+		case now:
+			s, changed, err := g.compareViews(ctx, id, before, then, touched)
+			if err != nil {
+				return out, fmt.Errorf("%s: %w", id, err)
+			}
+			if changed {
+				out.Selected = append(out.Selected, s)
+			}
+		case then:
 			out.Removed = append(out.Removed, id)
 		}
 	}
-	near := g.reach(now, touched)
-	for _, id := range now {
-		if near != nil && !near[id] {
-			continue
-		}
-		s, changed, err := g.compareViews(ctx, id, before, slices.Contains(then, id), touched)
-		if err != nil {
-			return out, fmt.Errorf("%s: %w", id, err)
-		}
-		if changed {
-			out.Selected = append(out.Selected, s)
-		}
-	}
 	return out, nil
-}
-
-// reach narrows down which prompts the touched files can reach, without
-// reading any: nil is all of them. A file that belongs to one prompt reaches
-// that one; any other may be included, or read by a suite.
-func (g *Gate) reach(ids []prompt.ID, touched []string) map[prompt.ID]bool {
-	near := make(map[prompt.ID]bool)
-	prompts := g.Workspace.Config.Prompts + "/"
-	owner := make(map[string]prompt.ID, 2*len(ids))
-	for _, id := range ids {
-		for _, name := range append(g.Workspace.SuiteFiles(id), path.Join(prompts, string(id))) {
-			owner[name] = id
-		}
-	}
-	for _, name := range touched {
-		if id, ok := owner[name]; ok {
-			near[id] = true
-			continue
-		}
-		if id, ok := owner[path.Dir(name)]; ok && strings.HasPrefix(name, prompts) {
-			near[id] = true
-			continue
-		}
-		if name == g.Workspace.RegistryPath() {
-			continue
-		}
-		return nil
-	}
-	return near
 }
 
 // compareViews holds a prompt's tests against the ones it had before.

@@ -42,6 +42,7 @@ func (t *Tree) AtMost(limit int64) *Tree {
 var (
 	_ fs.ReadDirFS  = (*Tree)(nil)
 	_ fs.ReadFileFS = (*Tree)(nil)
+	_ fs.StatFS     = (*Tree)(nil)
 )
 
 type treeEntry struct{ mode, name, id string }
@@ -143,6 +144,28 @@ func (t *Tree) Open(name string) (fs.File, error) {
 type file struct {
 	*bytes.Reader
 	info fileInfo
+}
+
+// Stat tells of a directory, which cannot be opened, and of a file by opening
+// it: what lists a file does not tell its size.
+func (t *Tree) Stat(name string) (fs.FileInfo, error) {
+	if name == "." {
+		return fileInfo{treeEntry{mode: "40000", name: "."}, 0}, nil
+	}
+	es, err := t.list(path.Dir(name))
+	if err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	i := slices.IndexFunc(es, func(e treeEntry) bool { return e.name == path.Base(name) })
+	if i >= 0 && es[i].IsDir() {
+		return es[i].Info()
+	}
+	f, err := t.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Stat()
 }
 
 func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }

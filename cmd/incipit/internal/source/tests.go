@@ -109,11 +109,14 @@ func plainDirectory(s string) bool {
 		s != ".git" && !strings.HasPrefix(s, ".git/") && prompt.Visible(s) == s
 }
 
+// besideSuite is the name of a suite that stands beside its prompt.
+const besideSuite = "tests.yaml"
+
 // SuiteFiles are the places in which the suite of a prompt may stand: one of
 // them is enough.
 func (w *Workspace) SuiteFiles(id prompt.ID) []string {
 	return []string{
 		path.Join(w.Config.Tests.Directory, string(id)+".yaml"),
-		path.Join(w.Config.Prompts, string(id), "tests.yaml"),
+		path.Join(w.Config.Prompts, string(id), besideSuite),
 	}
 }

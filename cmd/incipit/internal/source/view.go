@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"slices"
 	"strings"
 
@@ -53,6 +54,49 @@ func (v View) IDs() ([]prompt.ID, error) {
 		out[i] = d.id
 	}
 	return out, err
+}
+
+// Has reports whether the view holds the prompt.
+func (v View) Has(id prompt.ID) bool {
+	entries, err := fs.ReadDir(v.Files, path.Join(v.w.Config.Prompts, string(id)))
+	return err == nil && slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return e.Name() == prompt.MetadataFile || e.Name() == prompt.SystemFile
+	})
+}
+
+// Tested lists the prompts of the view that have a suite.
+func (v View) Tested() ([]prompt.ID, error) {
+	beside, _, err := scan(v.Files, v.w.Config.Prompts)
+	if err != nil {
+		return nil, err
+	}
+	tests := v.w.Config.Tests
+	suites := make(map[prompt.ID]bool)
+	err = fs.WalkDir(v.Files, tests.Directory, func(name string, e fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case e.IsDir() && name == tests.Cassettes:
+			return fs.SkipDir
+		}
+		if id, isYAML := strings.CutSuffix(strings.TrimPrefix(name, tests.Directory+"/"), ".yaml"); isYAML {
+			suites[prompt.ID(id)] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	var out []prompt.ID
+	for _, d := range beside {
+		has := suites[d.id] || slices.ContainsFunc(d.entries, func(e fs.DirEntry) bool { return e.Name() == besideSuite })
+		if has {
+			out = append(out, d.id)
+		}
+	}
+	return out, nil
 }
 
 // Draft reads a prompt, with everything that is wrong with it.

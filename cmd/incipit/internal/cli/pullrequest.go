@@ -45,7 +45,7 @@ func runComment(ctx context.Context, e *env, file string, number int) error {
 	if err != nil {
 		return err
 	}
-	data, err := os.ReadFile(file) //nolint:gosec // the name is the user's own
+	data, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func writeReports(r *report.Report, files []string, dir string) error {
 		errs = append(errs, writeReport(r, form, name))
 	}
 	if dir != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // a report is for others to read
+		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 		for _, form := range reportForms() {
@@ -69,11 +69,11 @@ func writeReport(r *report.Report, form reportForm, name string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, data) { //nolint:gosec // the name is the user's own
+	if old, err := os.ReadFile(name); err == nil && bytes.Equal(old, data) {
 		return nil
 	}
 	tmp := name + ".incipit-tmp"
-	if err := os.WriteFile(tmp, data, 0o644); err != nil { //nolint:gosec // a report is for others to read
+	if err := os.WriteFile(tmp, data, 0o644); err != nil {
 		return err
 	}
 	return os.Rename(tmp, name)

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/assertion"
@@ -35,7 +37,12 @@ type tester struct {
 	sandbox   *sandbox.Sandbox
 	written   *os.Root       // where answers are recorded; nil if they are not
 	webhooks  *notify.Sender // nil: assertions may post nothing
-	runner    *suite.Runner
+
+	before func([]suite.Question)
+
+	mu     sync.Mutex
+	models map[string]bool // that were asked for
+	runner *suite.Runner
 }
 
 // newTester puts together what the flags and the workspace ask for. dir is what
@@ -49,7 +56,7 @@ func newTester(e *env, f *testFlags, tests source.Tests, dir string, recorded fs
 	if err != nil || limit <= 0 {
 		return nil, registry.Errorf(prompt.ErrInvalid, "--timeout %q is no time such as 90s or 5m", prompt.Clip(f.timeout, 40))
 	}
-	t := &tester{e: e, flags: f, tests: tests}
+	t := &tester{e: e, flags: f, tests: tests, models: make(map[string]bool)}
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -67,14 +74,17 @@ func newTester(e *env, f *testFlags, tests source.Tests, dir string, recorded fs
 		}
 	}
 	t.around = provider.Around{
-		Budget: t.budget(), Now: e.now, Limits: provider.NewLimits(nil), Retry: provider.Retry{Random: rand.Reader},
+		Budget: t.budget(), Prices: provider.DefaultPrices().With(pricesOf(tests)), Now: e.now, Limits: provider.NewLimits(limitsOf(tests)), Retry: provider.Retry{Random: rand.Reader},
 	}
 	if t.around.Cassettes, err = t.cassettes(dir, recorded); err != nil {
 		return nil, errors.Join(err, t.close())
 	}
+	if f.asks() {
+		t.before = t.announce
+	}
 	t.runner = &suite.Runner{
 		Checker: t.checker, Render: t.sandbox, Scripts: suite.JavaScript{Sandbox: t.sandbox}, Open: t.open,
-		Workers: f.concurrency, Timeout: limit,
+		Workers: f.concurrency, Timeout: limit, Before: t.before,
 	}
 	return t, nil
 }
@@ -102,7 +112,7 @@ func (t *tester) allowed() map[string]string {
 // are the hosts that may be sent a key beside its own.
 func keyHosts(s string) map[string][]string {
 	out := make(map[string][]string)
-	for _, entry := range strings.Fields(s) {
+	for entry := range strings.FieldsSeq(s) {
 		name, hosts, _ := strings.Cut(entry, "=")
 		out[name] = append(out[name], strings.FieldsFunc(hosts, func(c rune) bool { return c == ',' })...)
 	}
@@ -120,11 +130,11 @@ func (t *tester) budget() *provider.Budget {
 
 func (t *tester) cassettes(dir string, recorded fs.FS) (*provider.Cassettes, error) {
 	c := provider.CassetteConfig{
-		Mode: provider.Mode(t.flags.mode), Read: recorded, Share: t.flags.share, MaxAge: t.tests.MaxAge, Now: t.e.now, Hide: t.providers.Hider(),
+		Mode: provider.Mode(t.flags.mode), Read: recorded, Anew: t.flags.fresh, Share: t.flags.share, MaxAge: t.tests.MaxAge, Now: t.e.now, Hide: t.providers.Hider(),
 	}
 	if c.Mode == provider.Record {
 		at := filepath.Join(dir, filepath.FromSlash(t.tests.Cassettes))
-		if err := os.MkdirAll(at, 0o755); err != nil { //nolint:gosec // they are committed
+		if err := os.MkdirAll(at, 0o755); err != nil {
 			return nil, err
 		}
 		var err error
@@ -135,7 +145,7 @@ func (t *tester) cassettes(dir string, recorded fs.FS) (*provider.Cassettes, err
 	}
 	if c.Mode == provider.Sample {
 		salt := make([]byte, 8)
-		if _, err := rand.Read(salt); err != nil { //nolint:forbidigo // another sample each time is what it is for
+		if _, err := rand.Read(salt); err != nil {
 			return nil, err
 		}
 		c.Salt = hex.EncodeToString(salt)
@@ -154,6 +164,9 @@ func (t *tester) open(spec suite.ProviderSpec) (provider.Provider, string, error
 	if err != nil {
 		return nil, "", invalidProvider(err)
 	}
+	t.mu.Lock()
+	t.models[model] = true
+	t.mu.Unlock()
 	return t.around.Wrap(p), model, nil
 }
 
@@ -263,6 +276,9 @@ func (t *tester) notices() (hash string, out []string) {
 		if !s.Same {
 			differ++
 		}
+	}
+	for _, model := range slices.Sorted(maps.Keys(t.models)) {
+		out = append(out, t.ending(model)...)
 	}
 	if len(samples) > 0 {
 		out = append(out, fmt.Sprintf("%d of %d sampled answers are others than recorded", differ, len(samples)))

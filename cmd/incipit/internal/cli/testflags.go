@@ -14,6 +14,7 @@ import (
 // testFlags are shared by the commands that ask models.
 type testFlags struct {
 	mode        string
+	fresh       bool
 	share       float64
 	maxCost     float64
 	concurrency int
@@ -35,6 +36,7 @@ func mayAllow() []string { return []string{"exec", "python", "webhook"} }
 func (f *testFlags) add(cmd *cobra.Command, mode string) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.mode, "mode", mode, "where answers come from, a `MODE`: replay (recorded ones alone), record (asks for what is not recorded), live, sample")
+	fl.BoolVar(&f.fresh, "fresh", false, "with --mode record, ask also for what is recorded already")
 	fl.Float64Var(&f.share, "sample", 0.05, "with --mode sample, the `SHARE` of the answers that is asked again")
 	fl.Float64Var(&f.maxCost, "max-cost", 0, "stop before the call that could pass this many `DOLLARS`, judges included")
 	fl.IntVar(&f.concurrency, "concurrency", 4, "ask `N` at a time")
@@ -54,6 +56,9 @@ func modes() []string {
 	return []string{string(provider.Replay), string(provider.Record), string(provider.Live), string(provider.Sample)}
 }
 
+// asks reports whether the mode may cost something.
+func (f *testFlags) asks() bool { return f.mode != string(provider.Replay) }
+
 // check refuses values that no flag has.
 func (f *testFlags) check() error {
 	if !slices.Contains(modes(), f.mode) {
@@ -65,6 +70,8 @@ func (f *testFlags) check() error {
 		}
 	}
 	switch {
+	case f.fresh && f.mode != string(provider.Record):
+		return registry.Errorf(prompt.ErrInvalid, "--fresh goes with --mode record")
 	case !(f.share > 0 && f.share <= 1):
 		return registry.Errorf(prompt.ErrInvalid, "--sample must be a share such as 0.05")
 	case !(f.maxCost >= 0):

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
@@ -68,7 +68,7 @@ func runValidate(ctx context.Context, e *env, ids []prompt.ID, format string) er
 		})
 	case "sarif":
 		e.json = "*"
-		err = e.emit(sarif(findings), nil)
+		err = e.emit(report.SARIFOf(findings, programVersion()), nil)
 	case "json":
 		if e.json == "" {
 			e.json = "*"
@@ -111,41 +111,4 @@ func githubAnnotation(f prompt.Finding) string {
 		message += "\ntry: " + f.Fix
 	}
 	return fmt.Sprintf("::%s file=%s,line=%d,col=%d,title=%s::%s", f.Severity, property.Replace(prompt.Visible(f.Path)), max(f.Line, 1), max(f.Col, 1), property.Replace(f.Code), data.Replace(prompt.Visible(message)))
-}
-
-// sarif is the findings in the Static Analysis Results Interchange Format,
-// version 2.1.0.
-func sarif(findings []prompt.Finding) any {
-	type object = map[string]any
-	results := make([]object, 0, len(findings))
-	seen := make(map[string]bool)
-	rules := make([]object, 0)
-	for _, f := range findings {
-		if !seen[f.Code] {
-			seen[f.Code] = true
-			rules = append(rules, object{"id": f.Code})
-		}
-		message := f.Message
-		if f.Fix != "" {
-			message += "\n" + f.Fix
-		}
-		results = append(results, object{
-			"ruleId":  f.Code,
-			"level":   f.Severity,
-			"message": object{"text": message},
-			"locations": []object{{"physicalLocation": object{
-				"artifactLocation": object{"uri": (&url.URL{Path: f.Path}).String()},
-				"region":           object{"startLine": max(f.Line, 1), "startColumn": max(f.Col, 1)},
-			}}},
-		})
-	}
-	return object{
-		"$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-		"version": "2.1.0",
-		"runs": []object{{
-			"tool":       object{"driver": object{"name": "incipit", "version": programVersion(), "rules": rules}},
-			"columnKind": "unicodeCodePoints",
-			"results":    results,
-		}},
-	}
 }

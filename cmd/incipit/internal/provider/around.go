@@ -148,6 +148,9 @@ type guarded struct {
 
 func (g *guarded) ID() string { return g.id }
 
+// Free reports whether nobody asks money for its calls.
+func (g *guarded) Free() bool { return g.free }
+
 // Key is that of the cassette which answers r.
 func (g *guarded) Key(r Request) (string, error) {
 	r, err := g.whole(r)

@@ -23,9 +23,24 @@ type Tests struct {
 	Judge       string            // the provider of assertions that a model judges; "" if each names its own
 	Embeddings  string            // the provider of similarity
 	MaxCost     *float64          // US dollars of one run; nil: no limit
+	Prices      map[string]Price  // model → what it costs, over what is known of it
+	Limits      map[string]Limit  // a provider's id, such as openai:chat → how much may be asked of it
 	MaxAge      time.Duration     // of a cassette, before it is reported as old
 	Alpha       float64           // of one comparison
 	Margin      float64           // how much worse is still good enough, unless a prompt says otherwise
+}
+
+// A Price is US dollars for a million tokens.
+type Price struct {
+	Input  float64 `yaml:"input"`
+	Output float64 `yaml:"output"`
+}
+
+// A Limit is how much may be asked of a provider. Zero is no limit.
+type Limit struct {
+	Concurrency       int `yaml:"concurrency"`
+	RequestsPerMinute int `yaml:"requests_per_minute"`
+	TokensPerMinute   int `yaml:"tokens_per_minute"`
 }
 
 // DefaultTests stands where incipit.yaml says nothing of tests, besides the
@@ -43,6 +58,8 @@ type testsRow struct {
 	Judge       string            `yaml:"judge"`
 	Embeddings  string            `yaml:"embeddings"`
 	MaxCost     *float64          `yaml:"max_cost"`
+	Prices      map[string]Price  `yaml:"prices"`
+	Limits      map[string]Limit  `yaml:"limits"`
 	MaxAge      string            `yaml:"max_age"`
 	Alpha       *float64          `yaml:"alpha"`
 	Margin      *float64          `yaml:"margin"`
@@ -56,6 +73,17 @@ func (row testsRow) tests(environments []registry.Environment) (Tests, error) {
 		t.CompareWith = environments[n-1].Name
 	}
 	t.Providers, t.Judge, t.Embeddings, t.MaxCost = row.Providers, row.Judge, row.Embeddings, row.MaxCost
+	t.Prices, t.Limits = row.Prices, row.Limits
+	for model, p := range t.Prices {
+		if !(p.Input >= 0 && p.Output >= 0 && p.Input+p.Output < 1e6) {
+			return t, fmt.Errorf("prices: %s: US dollars for a million tokens, from 0", prompt.Clip(model, 80))
+		}
+	}
+	for id, l := range t.Limits {
+		if min(l.Concurrency, l.RequestsPerMinute, l.TokensPerMinute) < 0 {
+			return t, fmt.Errorf("limits: %s: a limit is a whole number, from 0", prompt.Clip(id, 80))
+		}
+	}
 	for _, d := range []struct {
 		key, value string
 		dst        *string

@@ -52,3 +52,25 @@ func (r *Runner) request(ctx context.Context, t Target, model string, c *Case) (
 	}
 	return req, err
 }
+
+// A Question is a request that is about to be made.
+type Question struct {
+	Request provider.Request
+	Free    bool // nobody asks money for it
+}
+
+// questions are the requests of the cells. A cell whose request cannot be made
+// asks nothing, and says so when its turn comes.
+func (r *Runner) questions(ctx context.Context, cells []cell) []Question {
+	out := make([]Question, 0, len(cells))
+	for _, c := range cells {
+		test := c.test
+		req, err := r.request(ctx, c.target, c.model, &test)
+		if err != nil {
+			continue
+		}
+		free, ok := c.provider.(interface{ Free() bool })
+		out = append(out, Question{req, ok && free.Free() || c.provider.ID() == "echo"})
+	}
+	return out
+}

@@ -25,6 +25,7 @@ type Runner struct {
 	Open     func(ProviderSpec) (provider.Provider, string, error) // the provider, ready with its limits, and the model
 	Workers  int                                                   // how many cells are asked at a time; 0 is 4
 	Timeout  time.Duration                                         // of one cell; 0 is 5 minutes
+	Before   func([]Question)                                      // told what will be asked, before it is; may be nil
 	Progress func(done, total int)                                 // may be nil; called one at a time, done only grows
 }
 
@@ -52,6 +53,9 @@ func (r *Runner) Run(ctx context.Context, p Plan) (report.Run, error) {
 	}
 	if len(cells) == 0 {
 		return report.Run{}, errors.New("no case is selected: a run that asks nothing proves nothing")
+	}
+	if r.Before != nil {
+		r.Before(r.questions(ctx, cells))
 	}
 	checker := r.Checker(p.Suite)
 	out := make([]answer, len(cells))

@@ -12,7 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 	echo "demo: .bin/incipit is not there; run: make build" >&2
 	exit 1
 }
-export PATH="$PWD/.bin:$PATH" NO_COLOR=1
+export PATH="$PWD/.bin:$PWD/scripts:$PATH" NO_COLOR=1
 started=$SECONDS
 work=$(mktemp -d)
 finish() {
@@ -224,6 +224,38 @@ run "git fetch --quiet --force origin tag $ID@1.1.0"
 run "incipit verify"
 expect "each with its tag, commit and digest"
 
+step "Test it" \
+	"The suite asks a model and holds the answers against what is expected. They are recorded in Git: from then on it is free." \
+	"The model here is a stub. Starting a program is allowed on the command line alone; a model with a key needs no flag."
+cat >>incipit.yaml <<-'END'
+
+	tests:
+	  providers: {claude-sonnet-4-5: exec:stub-model}
+	  judge: exec:stub-model --judge
+END
+run "incipit test $ID --mode record --allow exec --against production"
+expect "7 cases passed, 0 failed, 0 errors"
+git add incipit.yaml tests
+git commit --quiet --message "test: recorded answers"
+run "incipit test $ID --filter 'refund|language'"
+expect "2 cases passed"
+
+step "Decide a merge" \
+	"On a branch somebody shortens the output section. ci tests what the branch changes, and compares it with what runs."
+git checkout --quiet -b shorter
+shorten="sed -i -e '/^STATUS: /d' -e 's/ The last line, always in English, is exactly one of://' $TEXT"
+run "$shorten"
+run "incipit bump $ID --minor -m 'shorter output section'"
+out=$(incipit test $ID --mode record --allow exec --quiet 2>&1) || [[ $? -eq 3 ]] || fail "$out"
+git add tests
+git commit --quiet --message "test: recorded answers"
+refused 3 "incipit ci --base main --report-dir ../report"
+expect "regress"
+expect "7 cases of 7 failed"
+git checkout --quiet main
+git branch --quiet -D shorter
+note "The report is there as Markdown, JUnit, SARIF, JSON and HTML. In this demo nobody looks at it, and it comes back below."
+
 step "Serve many" \
 	"A server indexes the repository, takes over what runs, and keeps it in a database. The same commands talk to it."
 note "\$ incipit serve --dev &"
@@ -253,8 +285,8 @@ run "incipit audit verify"
 expect "each follows on the one before"
 
 step "Release a bad idea" \
-	"Somebody shortens the output section. The application reads the last line of each answer, which is now not asked for."
-run "sed -i -e '/^STATUS: /d' -e 's/ The last line, always in English, is exactly one of://' $TEXT"
+	"It is released all the same. The application reads the last line of each answer, which is now not asked for."
+run "$shorten"
 run "incipit diff $ID --stat"
 run "incipit release $ID --minor -m 'shorter output section'"
 expect "customer-support@1.2.0 released"

@@ -115,7 +115,7 @@ func TestAProgramRunsOnlyWhereThatIsAllowed(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "touched")
 	p, _ := open(t, Spec{ID: script(t, "touch '"+at+"'")}, testConfig(nil))
 	_, err := p.Call(t.Context(), ask("hi"))
-	fails(t, err, Denied)
+	fails(t, err, Rejected)
 	if _, err := os.Stat(at); err == nil {
 		t.Error("it ran")
 	}

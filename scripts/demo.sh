@@ -227,12 +227,7 @@ expect "each with its tag, commit and digest"
 step "Test it" \
 	"The suite asks a model and holds the answers against what is expected. They are recorded in Git: from then on it is free." \
 	"The model here is a stub. Starting a program is allowed on the command line alone; a model with a key needs no flag."
-cat >>incipit.yaml <<-'END'
-
-	tests:
-	  providers: {claude-sonnet-4-5: exec:stub-model}
-	  judge: exec:stub-model --judge
-END
+sed -i -e 's/^  judge: .*/  judge: exec:stub-model --judge/' -e '$a\  providers: {claude-sonnet-5: exec:stub-model}' incipit.yaml
 run "incipit test $ID --mode record --allow exec --against production"
 expect "7 cases passed, 0 failed, 0 errors"
 git add incipit.yaml tests

@@ -5,6 +5,16 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# promptfoo brings the yardstick of suites into .bin, once, if npm is here.
+promptfoo() {
+	export PROMPTFOO=$PWD/.bin/promptfoo/node_modules/.bin/promptfoo
+	[[ -x $PROMPTFOO ]] && return
+	if ! command -v npm >/dev/null || ! npm install --silent --no-audit --no-fund --prefix .bin/promptfoo promptfoo@0.121.20 >&2; then
+		echo "promptfoo is not here: suites are measured without it"
+		unset PROMPTFOO
+	fi
+}
+
 mkdir -p results
 {
 	echo "# the command line, on 1,000 prompts x 10 releases"
@@ -21,6 +31,11 @@ mkdir -p results
 	echo "# the guard: from the call that gives a release away until everybody is back"
 	go test -run '^$' -bench '^BenchmarkRollback$' -benchtime 1x -timeout 30m ./cmd/incipit
 	go test -run '^$' -bench . -benchmem -timeout 30m ./cmd/incipit/internal/{api,telemetry,callfile,otlp}
+	echo "# tests: suites through the whole program, beside promptfoo where node is; a comparison's level and power"
+	promptfoo
+	go test -run '^$' -bench '^BenchmarkSuites$' -benchtime 3x -timeout 60m ./cmd/incipit
+	go test -run '^$' -bench LevelAndPower -benchtime 1x -timeout 30m ./cmd/incipit/internal/compare
+	go test -run '^$' -bench . -benchtime 3x -timeout 60m ./cmd/incipit/internal/{assertion,provider,report,sandbox,suite}
 	echo "# the SDK, and the light half"
 	go test -run '^$' -bench . -benchmem .
 	go test -run '^$' -bench . -benchmem ./internal/...

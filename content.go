@@ -52,7 +52,7 @@ func (b *border) variables(text string) string {
 		}
 	}
 	for limit := maxText; ; limit /= 2 {
-		if out := object(values); len(out) <= maxText {
+		if out := clean(object(values)); len(out) <= maxText { // names are not redacted, and may hold anything
 			return out
 		}
 		if limit < 2*len(cutMark) {

@@ -122,6 +122,9 @@ func TestWhatLeavesIsTextAndNotTooLong(t *testing.T) {
 	if got := clean("a\r\nb\x00\x1b[31m\td\xff\u0085é"); got != "a\r\nb��[31m\td��é" {
 		t.Errorf("got %q", got)
 	}
+	if got := (&border{redact: identity}).variables(object(map[string]string{"a\u009b": "x"})); got != `{"a�":"x"}` {
+		t.Errorf("a name with a control character gave %q", got)
+	}
 	law := func(pieces []string, repeat uint16, name string) bool {
 		b := border{redact: func(s string) string { return s + "\x00\xff" }}
 		long := strings.Repeat(strings.Join(pieces, "\xf0\x9f"), int(repeat)%100)

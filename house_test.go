@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -120,10 +121,16 @@ func TestTheRootModuleDoesNotKnowTheProgram(t *testing.T) {
 	}
 }
 
-func TestOnlyGitrepoStartsProcesses(t *testing.T) {
+func TestProcessesAreStartedBehindThreeDoors(t *testing.T) {
+	doors := []string{
+		"gitrepo",            // git
+		"provider",           // exec: providers, where the command line allows them
+		"sandbox",            // the code of suites
+		"sqlstore/storetest", // the PostgreSQL that tests run against
+	}
 	for _, f := range house(t) {
-		// storetest starts the PostgreSQL that tests run against.
-		if f.isTest() || path.Dir(f.path) == "cmd/incipit/internal/gitrepo" || path.Dir(f.path) == "cmd/incipit/internal/sqlstore/storetest" {
+		room := strings.TrimPrefix(path.Dir(f.path), "cmd/incipit/internal/")
+		if f.isTest() || slices.Contains(doors, room) {
 			continue
 		}
 		for _, p := range f.imports {

@@ -178,10 +178,6 @@ func (l *loader) assertValue(n *node, a assertion.Assertion) any {
 	switch {
 	case v.kind == text && strings.HasPrefix(v.str(), fileScheme):
 		if isScript(v.str()) {
-			if a.Type != "javascript" && a.Type != "python" {
-				l.errorAt(v, "unsupported", "a script as the value of "+a.Type+" is not supported", "use the type javascript or python")
-				return nil
-			}
 			return l.script(v, v.str())
 		}
 		return l.externalFile(v, v.str(), 0).plain()

@@ -110,6 +110,9 @@ func (l *loader) suite() *Suite {
 	s.Options = l.evaluateOptions(root)
 	l.brought(s, root)
 	s.Cases = l.cases(root)
+	for i := range s.Cases {
+		s.Cases[i].Options.sources = l.sources
+	}
 	if len(s.Cases) == 0 && l.errors == 0 {
 		l.errorAt(root, "no-cases", "there is no test in it", "write tests: with at least one test")
 	}

@@ -87,6 +87,8 @@ type CaseOptions struct {
 	Repeat           int
 	DisableVarExpand bool
 	Config           map[string]any // the rest, which is the provider's: response_format, tools, …
+
+	sources map[string]string // the suite's Sources: the texts of the files that transforms name
 }
 
 // A Target is what is tested: it makes of a case's variables the request that

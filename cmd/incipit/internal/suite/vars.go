@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/provider"
+	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
 // vars are the variables of a case with the templates in them filled in, each
@@ -24,7 +26,7 @@ func (r *Runner) vars(ctx context.Context, c Case) (map[string]any, error) {
 	if c.Options.TransformVars == "" {
 		return out, nil
 	}
-	v, err := r.Scripts.Eval(ctx, c.Options.TransformVars, "", map[string]any{"vars": out, "output": out, "context": map[string]any{"vars": out}})
+	v, err := r.eval(ctx, c, c.Options.TransformVars, map[string]any{"vars": out, "output": out, "context": map[string]any{"vars": out}})
 	if err != nil {
 		return nil, scriptError{fmt.Errorf("transformVars: %w", err)}
 	}
@@ -65,13 +67,30 @@ func (r *Runner) fill(ctx context.Context, v any, vars map[string]any) (any, err
 	return v, nil
 }
 
+// eval runs a transform of a case: its code, or the file that it names.
+func (r *Runner) eval(ctx context.Context, c Case, code string, scope map[string]any) (any, error) {
+	ref, named := strings.CutPrefix(code, fileScheme)
+	if !named {
+		return r.Scripts.Eval(ctx, code, "", scope)
+	}
+	name, _ := function(ref)
+	text, ok := c.Options.sources[name]
+	if !ok {
+		return nil, fmt.Errorf("%s was not read with the suite", prompt.Clip(name, 120))
+	}
+	if path.Ext(name) == ".py" {
+		return nil, fmt.Errorf("%s: Python for a transform is not supported; write JavaScript", prompt.Clip(name, 120))
+	}
+	return r.Scripts.Eval(ctx, text, ref, scope)
+}
+
 // transform applies the provider's transform and then the case's to the output.
 func (r *Runner) transform(ctx context.Context, a *answer) error {
 	for _, code := range []string{a.spec.Transform, a.test.Options.Transform} {
 		if code == "" {
 			continue
 		}
-		v, err := r.Scripts.Eval(ctx, code, "", map[string]any{
+		v, err := r.eval(ctx, a.test, code, map[string]any{
 			"output":  a.subject.Output,
 			"context": map[string]any{"vars": a.subject.Vars, "prompt": map[string]any{"raw": a.subject.Prompt, "label": a.target.Label()}, "metadata": a.test.Metadata},
 		})

@@ -152,6 +152,7 @@ func (m *caseMaker) add(own *test) {
 	if own.options != nil {
 		options = m.l.caseOptions(t.options)
 	}
+	t.asserts = judgedBy(t.asserts, options)
 	combos := m.l.combinations(&t, options.DisableVarExpand, maxCases-len(m.out))
 	if combos == nil {
 		if !m.failed && !m.l.full() {

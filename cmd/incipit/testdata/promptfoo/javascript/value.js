@@ -1,0 +1,2 @@
+module.exports = () => 'hello';
+module.exports.several = (output, context) => ['x', 'ell'];

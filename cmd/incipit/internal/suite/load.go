@@ -111,7 +111,9 @@ func (l *loader) suite() *Suite {
 	l.brought(s, root)
 	s.Cases = l.cases(root)
 	for i := range s.Cases {
-		s.Cases[i].Options.sources = l.sources
+		if len(l.sources) > 0 {
+			s.Cases[i].Options.Sources = l.sources
+		}
 	}
 	if len(s.Cases) == 0 && l.errors == 0 {
 		l.errorAt(root, "no-cases", "there is no test in it", "write tests: with at least one test")

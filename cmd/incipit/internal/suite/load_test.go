@@ -374,7 +374,7 @@ a
 	equal(t, "sources", s.Sources, map[string]string{"js/check.js": "module.exports.fn = () => true\n", "js/t.js": "output.trim()\n"})
 	equal(t, "options", s.Cases[0].Options, CaseOptions{
 		Transform: "file://js/t.js", Judge: "openai:chat:gpt-4o",
-		RubricPrompt: []any{map[string]any{"role": "system", "content": "Grade"}},
+		RubricPrompt: []any{map[string]any{"role": "system", "content": "Grade"}}, Sources: s.Sources,
 	})
 	equal(t, "tools", s.Providers[0].Config, map[string]any{"tools": []any{map[string]any{"type": "function"}}})
 	equal(t, "files", s.Files, []string{"c.yaml", "default.yaml", "js/check.js", "js/t.js", "prov.yaml", "rubric.json", "schema.json", "tools.json", "word.txt"})

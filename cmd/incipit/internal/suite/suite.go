@@ -88,7 +88,7 @@ type CaseOptions struct {
 	DisableVarExpand bool
 	Config           map[string]any // the rest, which is the provider's: response_format, tools, …
 
-	sources map[string]string // the suite's Sources: the texts of the files that transforms name
+	Sources map[string]string // those of the suite, if it has any: the texts of the files that transforms name
 }
 
 // A Target is what is tested: it makes of a case's variables the request that

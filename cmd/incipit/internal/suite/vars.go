@@ -74,7 +74,7 @@ func (r *Runner) eval(ctx context.Context, c Case, code string, scope map[string
 		return r.Scripts.Eval(ctx, code, "", scope)
 	}
 	name, _ := function(ref)
-	text, ok := c.Options.sources[name]
+	text, ok := c.Options.Sources[name]
 	if !ok {
 		return nil, fmt.Errorf("%s was not read with the suite", prompt.Clip(name, 120))
 	}

@@ -29,6 +29,13 @@ func (r *Repo) MergeBase(ctx context.Context, rev string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
+// EmptyTree is the id of a tree without files, which git knows in every
+// repository.
+func (r *Repo) EmptyTree(ctx context.Context) (string, error) {
+	out, err := r.read(ctx, "hash-object", "-t", "tree", "--stdin")
+	return strings.TrimSpace(string(out)), err
+}
+
 // Known reports whether rev names a commit of this clone.
 func (r *Repo) Known(ctx context.Context, rev string) (bool, error) {
 	if err := checkRev(rev); err != nil {

@@ -99,7 +99,7 @@ func (w *Workspace) Hooks(prefix string) []HookFile {
 	}
 	return []HookFile{
 		{"pre-commit", text("It tests the prompts that a commit changes, with recorded answers.",
-			at("tests")+" "+at(ConfigFile)+" ", "ci --staged --mode replay")},
+			at(w.Config.Tests.Directory)+" "+at(w.Config.Tests.Cassettes)+" "+at(ConfigFile)+" ", "ci --staged --mode replay")},
 		{"commit-msg", text("It holds the message of a commit of prompts against the form: fix(id): what changed.",
 			"", `validate-message "$1"`)},
 	}

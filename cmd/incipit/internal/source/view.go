@@ -119,19 +119,28 @@ func (v View) Validate(ctx context.Context, id prompt.ID) ([]prompt.Finding, err
 
 // MergeBase is the commit that a branch is judged against: where HEAD went
 // apart from rev. Without a rev it is the branch that the remote has checked
-// out, else main or master.
+// out, else main or master. Where nothing was before, it is the empty tree: for
+// HEAD before the first commit, and for the id of zeros that CI systems give as
+// what stood on a branch before it was first pushed.
 func (w *Workspace) MergeBase(ctx context.Context, rev string) (string, error) {
 	repo, err := w.Git(ctx)
 	if err != nil {
 		return "", err
 	}
-	if err := repo.Ready(); err != nil {
-		return "", err
+	if repo.Bare {
+		return "", repo.Ready()
 	}
+	// A merge or a rebase that waits is no hindrance: nothing is written here,
+	// and the hook runs for the commit that ends it.
 	if rev == "" {
 		if rev, err = mainBranch(ctx, repo); err != nil {
 			return "", err
 		}
+	}
+	if none, err := noneBefore(ctx, repo, rev); err != nil {
+		return "", err
+	} else if none {
+		return repo.EmptyTree(ctx)
 	}
 	base, err := repo.MergeBase(ctx, rev)
 	if err != nil && (repo.Shallow || errors.Is(err, gitrepo.ErrNoMergeBase)) {
@@ -141,6 +150,18 @@ func (w *Workspace) MergeBase(ctx context.Context, rev string) (string, error) {
 		return "", registry.WithFix(err, "git fetch origin, or name another commit with --base")
 	}
 	return base, nil
+}
+
+// noneBefore reports whether rev stands for no commit at all.
+func noneBefore(ctx context.Context, repo *gitrepo.Repo, rev string) (bool, error) {
+	if len(rev) >= 40 && strings.Trim(rev, "0") == "" {
+		return true, nil
+	}
+	if rev != "HEAD" {
+		return false, nil
+	}
+	id, _, err := repo.Head(ctx)
+	return id == "", err
 }
 
 // mainBranch is what a pull request would go to, as far as the clone tells.

@@ -29,9 +29,9 @@ type flow struct {
 	}
 }
 
-// A runner runs jobs of a flow as GitHub would: each in a directory of its own,
+// A flowRunner runs jobs of a flow as GitHub would: each in a directory of its own,
 // with the variables and files that a step gets, and `bash -e` for its script.
-type runner struct {
+type flowRunner struct {
 	t        *testing.T
 	dir      string
 	flow     flow
@@ -42,7 +42,7 @@ type runner struct {
 }
 
 // job runs a job's steps and reports whether it ran, whether it ended well, and what it printed.
-func (r *runner) job(name string) (ran, ok bool, printed string) {
+func (r *flowRunner) job(name string) (ran, ok bool, printed string) {
 	r.t.Helper()
 	job, found := r.flow.Jobs[name]
 	if !found {
@@ -78,7 +78,7 @@ func (r *runner) job(name string) (ran, ok bool, printed string) {
 }
 
 // script runs the script of one step and keeps what it gave as outputs.
-func (r *runner) script(dir, text, id string, env map[string]string) (string, error) {
+func (r *flowRunner) script(dir, text, id string, env map[string]string) (string, error) {
 	file := filepath.Join(r.t.TempDir(), "output")
 	cmd := exec.Command("bash", "-e", "-c", text)
 	cmd.Dir = dir
@@ -96,7 +96,7 @@ func (r *runner) script(dir, text, id string, env map[string]string) (string, er
 }
 
 // holds evaluates a condition: terms joined by &&, as the workflow has them.
-func (r *runner) holds(condition string) bool {
+func (r *flowRunner) holds(condition string) bool {
 	for term := range strings.SplitSeq(condition, "&&") {
 		term = strings.TrimSpace(term)
 		if left, right, found := strings.Cut(term, " == "); found {
@@ -114,21 +114,21 @@ func (r *runner) holds(condition string) bool {
 	return true
 }
 
-func (r *runner) operand(s string) string {
+func (r *flowRunner) operand(s string) string {
 	if strings.HasPrefix(s, "'") {
 		return strings.Trim(s, "'")
 	}
 	return r.contexts[s]
 }
 
-func (r *runner) value(s string) string {
+func (r *flowRunner) value(s string) string {
 	return regexp.MustCompile(`\$\{\{ *([\w.-]+) *\}\}`).ReplaceAllStringFunc(s, func(e string) string {
 		return r.contexts[strings.Trim(e, "${} ")]
 	})
 }
 
 // sh runs a script of the test itself, which must end well.
-func (r *runner) sh(dir, text string, env ...string) string {
+func (r *flowRunner) sh(dir, text string, env ...string) string {
 	r.t.Helper()
 	cmd := exec.Command("bash", "-eu", "-c", text)
 	cmd.Dir, cmd.Env = dir, append(r.env, env...)
@@ -141,9 +141,9 @@ func (r *runner) sh(dir, text string, env ...string) string {
 
 // newRunner makes a team's repository as init does, with answers recorded, and
 // pushes it to a bare one.
-func newRunner(t *testing.T) *runner {
+func newRunner(t *testing.T) *flowRunner {
 	t.Helper()
-	r := &runner{t: t, dir: t.TempDir(), contexts: make(map[string]string)}
+	r := &flowRunner{t: t, dir: t.TempDir(), contexts: make(map[string]string)}
 	r.origin = filepath.Join(r.dir, "origin.git")
 	stub, err := filepath.Abs("../../scripts")
 	if err != nil {
@@ -157,7 +157,7 @@ func newRunner(t *testing.T) *runner {
 	r.sh(r.dir, `incipit init -q shop && git init --quiet --bare --initial-branch=main origin.git && cd shop
 git rm --quiet -r prompts/data-extraction tests/data-extraction.yaml
 model=$(sed -n 's/.*"model": *"\([^"]*\)".*/\1/p' prompts/customer-support/.prompt-metadata.json)
-printf '\ntests:\n  providers: {%s: exec:stub-model}\n  judge: exec:stub-model --judge\n' "$model" >> incipit.yaml
+sed -i "s|^  judge: .*|  providers: {$model: exec:stub-model}\n  judge: exec:stub-model --judge|" incipit.yaml
 incipit test --mode record --allow exec --quiet
 git add -A && git commit --quiet -m 'test: recorded answers'
 git remote add origin ../origin.git && git push --quiet --follow-tags -u origin main`)
@@ -173,7 +173,7 @@ git remote add origin ../origin.git && git push --quiet --follow-tags -u origin 
 
 // change makes a branch with a new wording and its merge commit, as a pull
 // request has it. The edit is of sed, on the text of the prompt.
-func (r *runner) change(edit string) {
+func (r *flowRunner) change(edit string) {
 	r.t.Helper()
 	r.sh(filepath.Join(r.dir, "shop"), `git checkout --quiet -b change
 sed -i "$EDIT" prompts/customer-support/system-prompt.txt

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -18,10 +19,14 @@ func (e *env) watchTests(ctx context.Context, r testRequest, once func(context.C
 	if ws, err := e.workspace(ctx); err == nil {
 		dir = ws.Dir
 	}
+	own, err := r.written()
+	if err != nil {
+		return err
+	}
 	ticks := time.NewTicker(300 * time.Millisecond)
 	defer ticks.Stop()
 	for {
-		before, err := fingerprint(dir, r.dir)
+		before, err := fingerprint(dir, own)
 		if err != nil {
 			return err
 		}
@@ -40,7 +45,7 @@ func (e *env) watchTests(ctx context.Context, r testRequest, once func(context.C
 				return ctx.Err()
 			case <-ticks.C:
 			}
-			now, err := fingerprint(dir, r.dir)
+			now, err := fingerprint(dir, own)
 			if err != nil {
 				return err
 			}
@@ -55,27 +60,41 @@ func (e *env) watchTests(ctx context.Context, r testRequest, once func(context.C
 	}
 }
 
+// written lists what a run writes for its user, as absolute names: a watch that
+// saw these change would run for ever.
+func (f *testFlags) written() ([]string, error) {
+	var out []string
+	for _, name := range append(slices.Clone(f.outputs), f.dir) {
+		if name == "" { // no directory was asked for
+			continue
+		}
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, abs)
+	}
+	return out, nil
+}
+
 // fingerprint is what tells one state of the files from another: their names,
 // sizes and times. What git and incipit keep for themselves does not count,
-// nor what a run writes.
-func fingerprint(dir, reports string) (string, error) {
+// nor what a run writes, which own names.
+func fingerprint(dir string, own []string) (string, error) {
 	var b strings.Builder
-	reports, err := filepath.Abs(reports)
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
 	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		if d.IsDir() {
-			base := d.Name()
-			if abs, absErr := filepath.Abs(name); name != dir && (base == ".git" || base == ".incipit" || base == "cassettes" || base == "node_modules" || absErr == nil && abs == reports) {
-				return fs.SkipDir
-			}
+		case d.IsDir() && name != dir && (slices.Contains(own, name) || isKept(d.Name())):
+			return fs.SkipDir
+		case d.IsDir() || slices.Contains(own, name):
 			return nil
 		}
 		fi, err := os.Lstat(name)
@@ -89,4 +108,9 @@ func fingerprint(dir, reports string) (string, error) {
 		return nil
 	})
 	return b.String(), err
+}
+
+// isKept reports whether a directory of this name is not for people to edit.
+func isKept(name string) bool {
+	return slices.Contains([]string{".git", ".incipit", "cassettes", "node_modules"}, name)
 }

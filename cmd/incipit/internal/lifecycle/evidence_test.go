@@ -130,7 +130,7 @@ func TestAGateOpensForWhatATrustedKeySigned(t *testing.T) {
 		g.filed(g.stated("1.1.0", -5, passed, evidence.Regressed))
 		g.refused(registry.ErrGate, "evidence of comparison for support@1.1.0 says that it failed", deploying("production", "1.1.0"))
 		g.filed(g.stated("1.1.0", -4, passed, evidence.Inconclusive))
-		g.refused(registry.ErrGate, "evidence of comparison for support@1.1.0 says that it failed", deploying("production", "1.1.0"))
+		g.refused(registry.ErrGate, "evidence of comparison for support@1.1.0 says that it is inconclusive", deploying("production", "1.1.0"))
 		g.filed(g.stated("1.1.0", -2, passed, evidence.NotRegressed))
 		g.done(deploying("production", "1.1.0"))
 		g.done(ask(registry.Rollback, "production", "")) // going back needs no evidence

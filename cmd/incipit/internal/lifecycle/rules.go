@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -60,7 +62,7 @@ func (s *Service) evidence(p planning, r registry.Release, kind string) {
 	case i < 0:
 		p.refuse(fmt.Sprintf("there is no evidence of %s for %s", kind, r.Tag), fix)
 	case !p.Evidence[i].Passed:
-		p.refuse(fmt.Sprintf("the evidence of %s for %s says that it failed", kind, r.Tag), fix)
+		p.refuse(fmt.Sprintf("the evidence of %s for %s says that it %s", kind, r.Tag, missed(p.Evidence[i])), fix)
 	case len(s.config.Keys) > 0 && signedKind(kind):
 		by, err := vouched(p.Evidence[i], s.config.Keys)
 		if err != nil {
@@ -71,6 +73,25 @@ func (s *Service) evidence(p planning, r registry.Release, kind string) {
 	default:
 		p.check("evidence of %s by %s", kind, p.Evidence[i].By)
 	}
+}
+
+// missed says in what way evidence does not pass, with the note that it came
+// with: a comparison that too few cases decide is no failure, and passes no
+// gate.
+func missed(e registry.Evidence) string {
+	said := "failed"
+	if e.Note != "" {
+		said += ": " + prompt.Clip(e.Note, 200)
+	}
+	envelope, err := evidence.ParseEnvelope(e.Statement)
+	if err != nil || e.Kind != registry.KindComparison {
+		return said
+	}
+	s, err := envelope.Statement()
+	if err != nil || s.Kinds.Comparison != evidence.Inconclusive {
+		return said
+	}
+	return "is inconclusive: the report says how many cases would decide"
 }
 
 // approvals counts the people who approved the digest; a deploy of it uses

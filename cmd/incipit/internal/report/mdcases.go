@@ -29,12 +29,12 @@ func (p *Prompt) mdDetails(out *page) {
 		list(&b, texts, 400)
 		out.add(b.String())
 	}
-	shown := p.mdWorse(out)
-	if p.Run != nil {
-		p.Run.mdFailures(out, shown)
-	}
 	if p.Words != "" {
 		out.add(fmt.Sprintf("### %s: what changed, word by word\n\n%s", name, fence(p.Words, maxWords)))
+	}
+	shown := p.mdWorse(out) // last: many of these may leave no room
+	if p.Run != nil {
+		p.Run.mdFailures(out, shown)
 	}
 }
 

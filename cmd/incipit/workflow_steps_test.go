@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -139,9 +140,9 @@ func (r *flowRunner) sh(dir, text string, env ...string) string {
 	return string(out)
 }
 
-// newRunner makes a team's repository as init does, with answers recorded, and
+// newFlow makes a team's repository as init does, with answers recorded, and
 // pushes it to a bare one.
-func newRunner(t *testing.T) *flowRunner {
+func newFlow(t *testing.T) *flowRunner {
 	t.Helper()
 	r := &flowRunner{t: t, dir: t.TempDir(), contexts: make(map[string]string)}
 	r.origin = filepath.Join(r.dir, "origin.git")
@@ -192,7 +193,7 @@ git push --quiet origin merged`, "EDIT="+edit)
 const warmer = "s/Calm, direct, and polite/Calm, warm, and brief/"
 
 func TestTheStepsOfAPullRequestCheckItAndComment(t *testing.T) {
-	r := newRunner(t)
+	r := newFlow(t)
 	var methods, bodies []string
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		methods = append(methods, req.Method)
@@ -230,7 +231,7 @@ func TestTheStepsOfAPullRequestCheckItAndComment(t *testing.T) {
 }
 
 func TestTheStepsOfAWorsePullRequestRefuseItAndSayWhy(t *testing.T) {
-	r := newRunner(t)
+	r := newFlow(t)
 	r.change("/^STATUS: /d; s/ The last line, always in English, is exactly one of://")
 	_, ok, out := r.job("prompts")
 	if ok || r.contexts["needs.prompts.outputs.report"] != "true" {
@@ -245,7 +246,7 @@ func TestTheStepsOfAWorsePullRequestRefuseItAndSayWhy(t *testing.T) {
 func TestTheStepsOfAPushPublishAndFileEvidence(t *testing.T) {
 	for _, what := range []string{"the first push of a repository", "a push after a merge"} {
 		t.Run(what, func(t *testing.T) {
-			r := newRunner(t)
+			r := newFlow(t)
 			r.change(warmer)
 			before := strings.Repeat("0", 40)
 			if what == "a push after a merge" {
@@ -269,4 +270,61 @@ func TestTheStepsOfAPushPublishAndFileEvidence(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestTheStepsOfAPushDeployToStagingOnAServer(t *testing.T) {
+	r := newFlow(t)
+	r.change(warmer)
+	before := strings.TrimSpace(r.sh(filepath.Join(r.dir, "shop"), "git rev-parse main"))
+	r.sh(r.dir, `incipit evidence key key.pem | grep '^ssh-' > trusted
+git -C origin.git update-ref refs/heads/main refs/heads/merged`)
+	address := r.serve()
+	key, err := os.ReadFile(filepath.Join(r.dir, "key.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(r.contexts, map[string]string{
+		"github.event_name": "push", "github.ref": "refs/heads/main", "github.event.before": before,
+		"vars.INCIPIT_SERVER": address, "secrets.INCIPIT_EVIDENCE_KEY": string(key),
+	})
+	r.ref = "origin/main"
+	for _, job := range []string{"prompts", "publish", "staging"} {
+		if ran, ok, out := r.job(job); !ran || !ok {
+			t.Fatalf("%s: ran %v, ok %v\n%s", job, ran, ok, out)
+		}
+	}
+	at := "INCIPIT_SERVER=" + address
+	if out := r.sh(r.dir, "incipit list", at); !strings.Contains(out, "1.1.0") {
+		t.Errorf("in staging runs:\n%s", out)
+	}
+	if out := r.sh(r.dir, "incipit evidence show customer-support@1.1.0", at); !strings.Contains(out, "SHA256:") {
+		t.Errorf("the server has the evidence:\n%s", out)
+	}
+}
+
+// serve starts a server over the bare repository and returns its address.
+func (r *flowRunner) serve() string {
+	r.t.Helper()
+	cmd := exec.Command("incipit", "serve", "--dev", "--repo", r.origin, "--data", filepath.Join(r.dir, "data"), "--listen", "127.0.0.1:0", "--evidence-keys", filepath.Join(r.dir, "trusted"))
+	cmd.Dir, cmd.Env = r.dir, r.env
+	log, err := cmd.StderrPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		cmd.Process.Signal(os.Interrupt) //nolint:errcheck // it may have ended by itself
+		cmd.Wait()                       //nolint:errcheck // and however it did
+	})
+	lines := bufio.NewScanner(log)
+	for lines.Scan() {
+		if m := regexp.MustCompile(`msg=listening address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
+			go io.Copy(io.Discard, log) //nolint:errcheck // it ends with the server
+			return m[1]
+		}
+	}
+	r.t.Fatal("the server ended before it listened")
+	return ""
 }

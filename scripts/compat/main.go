@@ -90,19 +90,19 @@ func recordOne(promptfoo, name, tmp string) error {
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "PROMPTFOO_DISABLE_TELEMETRY=1", "PROMPTFOO_DISABLE_UPDATE=1", "PROMPTFOO_CONFIG_DIR="+tmp)
 	said, ran := cmd.CombinedOutput()
-	data, err := os.ReadFile(out) //nolint:gosec // what we had it write
+	data, err := os.ReadFile(out)
 	if err != nil {
 		return fmt.Errorf("promptfoo wrote no results (%w): %s", ran, said)
 	}
-	verdicts, err := distil(data)
+	verdicts, err := distill(data)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-12s %d verdicts\n", name, len(verdicts))
+	fmt.Fprintf(os.Stdout, "%-12s %d verdicts\n", name, len(verdicts))
 	return write(filepath.Join(dir, "verdicts.json"), verdicts)
 }
 
-func distil(data []byte) ([]verdict, error) {
+func distill(data []byte) ([]verdict, error) {
 	var doc struct{ Results struct{ Results []result } }
 	if err := json.Unmarshal(data, &doc); err != nil {
 		return nil, err

@@ -321,7 +321,6 @@ func (r *flowRunner) serve() string {
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
 		if m := regexp.MustCompile(`msg=listening address=(\S+)`).FindStringSubmatch(lines.Text()); m != nil {
-			go io.Copy(io.Discard, log) //nolint:errcheck // it ends with the server
 			return m[1]
 		}
 	}

@@ -55,13 +55,17 @@ func writeReports(r *report.Report, files []string, dir string) error {
 	}
 	if dir != "" {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
+			return errors.Join(append(errs, unwritten(err))...)
 		}
 		for _, form := range reportForms() {
 			errs = append(errs, writeReport(r, form, filepath.Join(dir, form.name)))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func unwritten(err error) error {
+	return registry.WithFix(fmt.Errorf("the report is not written: %w", err), "name another place, or make room there")
 }
 
 func writeReport(r *report.Report, form reportForm, name string) error {
@@ -73,10 +77,15 @@ func writeReport(r *report.Report, form reportForm, name string) error {
 		return nil
 	}
 	tmp := name + ".incipit-tmp"
-	if err := os.WriteFile(tmp, data, 0o644); err != nil {
-		return err
+	err = os.WriteFile(tmp, data, 0o644)
+	if err == nil {
+		err = os.Rename(tmp, name)
 	}
-	return os.Rename(tmp, name)
+	if err != nil {
+		_ = os.Remove(tmp) // the first error says more
+		return unwritten(err)
+	}
+	return nil
 }
 
 // statusOf is the exit status of a report's verdict.

@@ -75,6 +75,12 @@ func testCommand(e *env) *cobra.Command {
 }
 
 func runTest(ctx context.Context, e *env, r testRequest) error {
+	switch {
+	case r.repeat < 0 || r.repeat > 1000:
+		return registry.Errorf(prompt.ErrInvalid, "--repeat must be from 1 to 1000")
+	case r.first < 0:
+		return registry.Errorf(prompt.ErrInvalid, "--first must be a number of cases, from 1")
+	}
 	once := func(ctx context.Context) error {
 		if r.config != "" {
 			return e.testConfig(ctx, r)
@@ -226,13 +232,14 @@ func (e *env) concludeTest(ctx context.Context, t *tester, r *report.Report, kee
 	r.Sort()
 	r.Judge()
 	if err := keepFailed(r, keep); err != nil {
+		e.talk("What failed is not kept for --only-failed: %v", err)
+	}
+	written := writeReports(r, t.flags.outputs, t.flags.dir)
+	if err := e.printReport(r, t.flags.verbose); err != nil { // also where no file could be written: answers were paid for
 		return err
 	}
-	if err := writeReports(r, t.flags.outputs, t.flags.dir); err != nil {
-		return err
-	}
-	if err := e.printReport(r, t.flags.verbose); err != nil {
-		return err
+	if written != nil {
+		return written
 	}
 	if t.flags.evidence {
 		if err := e.fileReport(ctx, *r); err != nil {

@@ -133,13 +133,9 @@ func (t *tester) cassettes(dir string, recorded fs.FS) (*provider.Cassettes, err
 		Mode: provider.Mode(t.flags.mode), Read: recorded, Anew: t.flags.fresh, Share: t.flags.share, MaxAge: t.tests.MaxAge, Now: t.e.now, Hide: t.providers.Hider(),
 	}
 	if c.Mode == provider.Record {
-		at := filepath.Join(dir, filepath.FromSlash(t.tests.Cassettes))
-		if err := os.MkdirAll(at, 0o755); err != nil {
-			return nil, err
-		}
 		var err error
-		if t.written, err = os.OpenRoot(at); err != nil {
-			return nil, err
+		if t.written, err = cassetteRoot(dir, t.tests.Cassettes); err != nil {
+			return nil, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "answers cannot be recorded in %s: %v", prompt.Clip(t.tests.Cassettes, 80), err), "make it a directory of the workspace, and no link to another place")
 		}
 		c.Write = t.written
 	}
@@ -151,6 +147,22 @@ func (t *tester) cassettes(dir string, recorded fs.FS) (*provider.Cassettes, err
 		c.Salt = hex.EncodeToString(salt)
 	}
 	return provider.NewCassettes(c)
+}
+
+// cassetteRoot opens a directory of the workspace and makes it where it is
+// missing. It follows no link out of the workspace: those come with a pull
+// request.
+func cassetteRoot(dir, cassettes string) (*os.Root, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	name := filepath.FromSlash(cassettes)
+	if err := root.MkdirAll(name, 0o755); err != nil {
+		return nil, err
+	}
+	return root.OpenRoot(name)
 }
 
 // transform evaluates what a provider's config makes of an answer.

@@ -74,8 +74,8 @@ func (f *testFlags) check() error {
 		return registry.Errorf(prompt.ErrInvalid, "--fresh goes with --mode record")
 	case !(f.share > 0 && f.share <= 1):
 		return registry.Errorf(prompt.ErrInvalid, "--sample must be a share such as 0.05")
-	case !(f.maxCost >= 0):
-		return registry.Errorf(prompt.ErrInvalid, "--max-cost must be US dollars, from 0")
+	case !(f.maxCost >= 0 && f.maxCost <= 1e9):
+		return registry.Errorf(prompt.ErrInvalid, "--max-cost must be US dollars, from 0 (no limit)")
 	case f.concurrency < 1 || f.concurrency > 256:
 		return registry.Errorf(prompt.ErrInvalid, "--concurrency must be from 1 to 256")
 	case f.repeats < 1 || f.repeats > 100:

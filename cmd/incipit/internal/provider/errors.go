@@ -53,6 +53,6 @@ func refuse(id, fix, format string, args ...any) *Error {
 func garbled(id, format string, args ...any) *Error {
 	return &Error{
 		Kind: Malformed, Provider: id, Sent: true, Text: prompt.Clip(fmt.Sprintf(format, args...), maxText),
-		Fix: "ask the provider's own status page, and whether the base URL is that of the API",
+		Fix: "check that the base URL is that of the API, and look at the provider's status page",
 	}
 }

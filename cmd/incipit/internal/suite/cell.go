@@ -11,6 +11,8 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/assertion"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/provider"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // A cell is one question: a case, of a target, to a provider, once.
@@ -31,6 +33,10 @@ type answer struct {
 	subject assertion.Subject // of a cell that was answered
 	grades  []report.Grade
 }
+
+// maxCells is how many questions one run asks: each is held, with its answer,
+// until the report is written.
+const maxCells = 200_000
 
 // cells lays a plan out: by case, target, provider and repeat.
 func (r *Runner) cells(p Plan) ([]cell, error) {
@@ -60,13 +66,22 @@ func (r *Runner) cells(p Plan) ([]cell, error) {
 				if err != nil {
 					return nil, err
 				}
-				for n := range repeats(p, c) {
+				repeats := repeats(p, c)
+				if repeats > maxCells-len(out) {
+					return nil, tooMany(p.Suite.File)
+				}
+				for n := range repeats {
 					out = append(out, cell{c, t, spec, o.provider, o.model, time.Duration(max(spec.DelayMS, p.Suite.Options.DelayMS)) * time.Millisecond, p.First + n})
 				}
 			}
 		}
 	}
 	return out, nil
+}
+
+func tooMany(file string) error {
+	return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s asks more than %d questions, counted by case, prompt, provider and repeat", file, maxCells),
+		"lower repeat, or split the suite")
 }
 
 func repeats(p Plan, c Case) int {
@@ -152,6 +167,12 @@ func (r *Runner) answer(ctx context.Context, a *answer) error {
 		return err
 	}
 	resp, err := a.provider.Call(ctx, req)
+	if errors.Is(err, context.DeadlineExceeded) { // the provider is to blame, and not the case
+		return &provider.Error{
+			Kind: provider.Unavailable, Provider: a.provider.ID(), Sent: true, Text: "no answer came within the time limit of one case",
+			Fix: "give --timeout a larger value, or try again later",
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -207,7 +228,7 @@ func failure(err error) *report.Failure {
 		return &report.Failure{Kind: "script", Text: err.Error()}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &report.Failure{Kind: "timeout", Text: "the time limit of one case has passed", Fix: "give --timeout a larger value, or look at what the provider does"}
+		return &report.Failure{Kind: "timeout", Text: "the time limit of one case has passed", Fix: "give --timeout a larger value"}
 	}
 	return &report.Failure{Kind: "invalid", Text: err.Error()}
 }

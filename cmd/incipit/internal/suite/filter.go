@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
 )
 
 // Filter returns the cases whose description pattern matches (RE2; "" matches
@@ -16,7 +17,7 @@ import (
 func Filter(cases []Case, pattern string, firstN int, keys map[string]bool) ([]Case, error) {
 	re, err := regexp.Compile(pattern)
 	if err != nil {
-		return nil, fmt.Errorf("the filter %q is no regular expression: %w", prompt.Clip(pattern, 80), err)
+		return nil, registry.Errorf(prompt.ErrInvalid, "--filter %q is no regular expression: %s", prompt.Clip(pattern, 80), prompt.Clip(err.Error(), 120))
 	}
 	var out []Case
 	for _, c := range cases {

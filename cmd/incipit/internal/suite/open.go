@@ -66,7 +66,7 @@ func (l *loader) bytesOf(name string, limit int64, n *node) ([]byte, bool) {
 	case !info.Mode().IsRegular():
 		return refuse("not-a-file", "is no plain file", "")
 	case info.Size() > limit:
-		return refuse("too-large", fmt.Sprintf("is larger than %d bytes", limit), "split it")
+		return refuse("too-large", fmt.Sprintf("is larger than %d MiB", limit>>20), "split it")
 	}
 	f, err := l.files.Open(name)
 	if err != nil {
@@ -78,7 +78,7 @@ func (l *loader) bytesOf(name string, limit int64, n *node) ([]byte, bool) {
 		return refuse("unreadable", "cannot be read: "+prompt.Clip(err.Error(), 120), "")
 	}
 	if int64(len(data)) > limit {
-		return refuse("too-large", fmt.Sprintf("is larger than %d bytes", limit), "split it")
+		return refuse("too-large", fmt.Sprintf("is larger than %d MiB", limit>>20), "split it")
 	}
 	if _, again := l.sums[name]; !again {
 		l.sums[name] = sha256.Sum256(data)

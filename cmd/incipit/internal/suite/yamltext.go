@@ -10,7 +10,7 @@ import (
 // DecodeYAML reads one document of YAML as a suite does, with its limits.
 func DecodeYAML(text string) (any, error) {
 	if len(text) > maxSuiteBytes {
-		return nil, fmt.Errorf("it is larger than %d bytes", maxSuiteBytes)
+		return nil, fmt.Errorf("it is larger than %d MiB", maxSuiteBytes>>20)
 	}
 	l := &loader{said: make(map[prompt.Finding]bool)}
 	root, ok := l.parseYAML("", []byte(text))

@@ -47,6 +47,8 @@ func scriptClock() time.Time {
 //	clean                     stdout holds no escape sequence but the colors of ours
 //	report FILE ID[@V] passed [failed]
 //	                          write the JSON report of a run over a text, as it is or was released
+//	answering                 PROVIDER is a model's provider; the first part of a path says how it behaves
+//	vast FILE                 FILE has 1 GiB, of which nothing is on disk
 //	helped                    every command has two examples, of commands and flags that exist
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -66,6 +68,8 @@ func TestScripts(t *testing.T) {
 			"clean":     clean,
 			"helped":    helped,
 			"report":    writeReport,
+			"answering": answering,
+			"vast":      vast,
 		},
 	})
 }

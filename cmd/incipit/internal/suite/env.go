@@ -108,7 +108,7 @@ func (l *loader) expand(n *node, s string, where use) string {
 
 func (l *loader) denied(n *node, name string) {
 	l.errorAt(n, "environment", fmt.Sprintf("the environment variable %s is not allowed, or not set", prompt.Clip(name, 60)),
-		"allow it with --allow-env "+prompt.Clip(name, 60)+", or write the value; if the text is meant as it is, put it into a file and name that (file://)")
+		"if you trust this file, allow it with --allow-env "+prompt.Clip(name, 60)+", or write the value; if the text is meant as it is, put it into a file and name that (file://)")
 }
 
 // prepare resolves references and the environment in a file's tree.

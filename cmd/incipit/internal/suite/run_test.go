@@ -151,7 +151,7 @@ func TestACaseEndsAtItsTimeLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if f := run.Cases[0].Failure; f == nil || f.Kind != "timeout" {
+	if f := run.Cases[0].Failure; f == nil || f.Kind != "unavailable" {
 		t.Errorf("got %+v", f)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"reflect"
 	"slices"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
@@ -17,7 +18,7 @@ import (
 // A Selected prompt is one that is looked at, and why.
 type Selected struct {
 	ID   prompt.ID
-	Why  []string // text, included text, suite, data, recorded answers, metadata, provider, new, asked for
+	Why  []string // text, included text, suite, data, recorded answers, metadata, configuration, requests, new
 	Same bool     // what the model is asked and how it is judged is as it was
 }
 
@@ -42,6 +43,7 @@ func (g *Gate) Changed(ctx context.Context, commit string, touched []string) (Ch
 	if err != nil {
 		return out, err
 	}
+	configured := slices.Contains(touched, source.ConfigFile) && g.configured(before)
 	for _, id := range near {
 		now, then := g.Candidate.Has(id), before.Has(id)
 		switch {
@@ -49,6 +51,12 @@ func (g *Gate) Changed(ctx context.Context, commit string, touched []string) (Ch
 			s, changed, err := g.compareViews(ctx, id, before, then, touched)
 			if err != nil {
 				return out, fmt.Errorf("%s: %w", id, err)
+			}
+			if configured && then {
+				s.Why, s.Same = append(s.Why, "configuration"), false
+				if changed, err = g.HasSuite(id); err != nil {
+					return out, err
+				}
 			}
 			if changed {
 				out.Selected = append(out.Selected, s)
@@ -58,6 +66,18 @@ func (g *Gate) Changed(ctx context.Context, commit string, touched []string) (Ch
 		}
 	}
 	return out, nil
+}
+
+// configured reports whether the configuration has prompts tested otherwise than
+// before: by another model, or with other margins. Both sides of a comparison are
+// asked as the candidate's says, so nothing else would show it.
+func (g *Gate) configured(before source.View) bool {
+	then, err := before.Tests()
+	if err != nil {
+		return true
+	}
+	now, err := g.Candidate.Tests()
+	return err != nil || !reflect.DeepEqual(then, now)
 }
 
 // compareViews holds a prompt's tests against the ones it had before.

@@ -106,7 +106,7 @@ func (e *env) testPrompts(ctx context.Context, r testRequest) error {
 	defer t.close() //nolint:errcheck // the children end, whatever they say
 	g := t.gate(ws, ws.Now())
 	g.Repeat, g.Untested = r.repeat, true
-	if g.Select, err = selection(r, stateDir(ws.Dir)); err != nil {
+	if g.Select, err = selection(r, ws.Dir); err != nil {
 		return err
 	}
 	if r.against != "" {
@@ -133,7 +133,7 @@ func (e *env) testPrompts(ctx context.Context, r testRequest) error {
 			return registry.Errorf(prompt.ErrInvalid, "no case is selected: a run that asks nothing proves nothing")
 		}
 	}
-	return e.concludeTest(ctx, t, out, stateDir(ws.Dir))
+	return e.concludeTest(ctx, t, out, ws.Dir)
 }
 
 // testConfig runs a promptfoo config as it is.
@@ -165,7 +165,7 @@ func (e *env) testConfig(ctx context.Context, r testRequest) error {
 	for _, p := range s.Prompts {
 		plan.Targets = append(plan.Targets, &suite.Rendered{Template: p, Render: t.sandbox})
 	}
-	choose, err := selection(r, stateDir(dir))
+	choose, err := selection(r, dir)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (e *env) testConfig(ctx context.Context, r testRequest) error {
 	if err != nil {
 		return err
 	}
-	return e.concludeTest(ctx, t, &report.Report{Schema: 1, Mode: r.mode, Configs: []report.Run{run}}, stateDir(dir))
+	return e.concludeTest(ctx, t, &report.Report{Schema: 1, Mode: r.mode, Configs: []report.Run{run}}, dir)
 }
 
 // recordedIn is the directory of cassettes in a tree of files.
@@ -215,9 +215,6 @@ func selection(r testRequest, dir string) (func([]suite.Case) []suite.Case, erro
 		return chosen
 	}, nil
 }
-
-// stateDir is where a directory keeps what is its user's alone.
-func stateDir(dir string) string { return filepath.Join(dir, ".incipit") }
 
 // concludeTest judges the report, writes it where it was asked for, prints it,
 // and ends as its verdict says.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
@@ -20,7 +19,7 @@ import (
 
 // lastFailed is the file that names the cases which did not pass the last time
 // they were asked.
-const lastFailed = "last-failed.json"
+const lastFailed = stateDir + "/last-failed.json"
 
 // A failedCase is found again by its key, or, if its text was changed since, by
 // its place.
@@ -30,19 +29,28 @@ type failedCase struct {
 	Number int    `json:"number"`
 }
 
+// stateDir is where a directory keeps what is its user's alone. It is reached
+// through the directory, so that a link in a repository leads nowhere else.
+const stateDir = ".incipit"
+
 // keepFailed writes down, for --only-failed, which cases did not pass: those of
-// the report, and those from before that it did not ask. dir is one that Git
-// ignores, "" where nothing is kept.
+// the report, and those from before that it did not ask. dir is the workspace's,
+// "" where nothing is kept.
 func keepFailed(r *report.Report, dir string) error {
 	if dir == "" {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
 		return err
 	}
-	ignore := filepath.Join(dir, ".gitignore")
-	if _, err := os.Lstat(ignore); errors.Is(err, fs.ErrNotExist) {
-		if err := os.WriteFile(ignore, []byte("*\n"), 0o600); err != nil {
+	defer root.Close()
+	if err := root.MkdirAll(stateDir, 0o700); err != nil {
+		return err
+	}
+	ignore := stateDir + "/.gitignore"
+	if _, err := root.Lstat(ignore); errors.Is(err, fs.ErrNotExist) {
+		if err := root.WriteFile(ignore, []byte("*\n"), 0o600); err != nil {
 			return err
 		}
 	}
@@ -54,11 +62,11 @@ func keepFailed(r *report.Report, dir string) error {
 	if err != nil {
 		return err
 	}
-	name := filepath.Join(dir, lastFailed)
-	if err := os.WriteFile(name+".incipit-tmp", data, 0o600); err != nil {
+	const tmp = lastFailed + ".incipit-tmp"
+	if err := root.WriteFile(tmp, data, 0o600); err != nil {
 		return err
 	}
-	return os.Rename(name+".incipit-tmp", name)
+	return root.Rename(tmp, lastFailed)
 }
 
 func failedCases(r *report.Report, before []failedCase) []failedCase {
@@ -92,7 +100,12 @@ func failedCases(r *report.Report, before []failedCase) []failedCase {
 
 // readFailed reads what keepFailed wrote; nothing, if it wrote nothing yet.
 func readFailed(dir string) ([]failedCase, error) {
-	data, err := os.ReadFile(filepath.Join(dir, lastFailed))
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	data, err := root.ReadFile(lastFailed)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

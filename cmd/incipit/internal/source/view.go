@@ -56,6 +56,19 @@ func (v View) IDs() ([]prompt.ID, error) {
 	return out, err
 }
 
+// Tests is how the view's own configuration has prompts tested.
+func (v View) Tests() (Tests, error) {
+	data, err := fs.ReadFile(v.Files, ConfigFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return DefaultConfig().Tests, nil
+	}
+	if err != nil {
+		return Tests{}, err
+	}
+	c, err := ParseConfig(data)
+	return c.Tests, err
+}
+
 // Has reports whether the view holds the prompt.
 func (v View) Has(id prompt.ID) bool {
 	entries, err := fs.ReadDir(v.Files, path.Join(v.w.Config.Prompts, string(id)))

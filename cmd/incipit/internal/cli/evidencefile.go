@@ -7,12 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
-	paired "github.com/incipit-dev/incipit/cmd/incipit/internal/compare" // diff.go has a function of that name
+	paired "github.com/incipit-dev/incipit/cmd/incipit/internal/compare"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
@@ -197,98 +196,6 @@ func reportHash(data []byte) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// evidenceKey is the key that signs: the one in a file, else the one that the
-// environment holds, else none.
-func (e *env) evidenceKey(file string) ([]evidence.PrivateKey, error) {
-	if file != "" {
-		k, err := readEvidenceKey(file)
-		return []evidence.PrivateKey{k}, err
-	}
-	text := e.getenv("INCIPIT_EVIDENCE_KEY")
-	if text == "" {
-		return nil, nil
-	}
-	k, err := evidence.ParsePrivateKey([]byte(text))
-	if err != nil {
-		return nil, fmt.Errorf("INCIPIT_EVIDENCE_KEY: %w", err)
-	}
-	return []evidence.PrivateKey{k}, nil
-}
-
-func readEvidenceKey(name string) (evidence.PrivateKey, error) {
-	data, err := readSmall(name)
-	if err != nil {
-		return evidence.PrivateKey{}, err
-	}
-	k, err := evidence.ParsePrivateKey(data)
-	if err != nil {
-		err = fmt.Errorf("%s: %w", prompt.Visible(name), err)
-	}
-	return k, err
-}
-
-// readSmall reads a file of keys; what is larger is none.
-func readSmall(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, 64<<10))
-}
-
-// trustedKeys reads the keys that evidence must be signed with from a file, one
-// public line each.
-func trustedKeys(name string) (evidence.Keys, error) {
-	data, err := readSmall(name)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := evidence.ParseKeys(string(data))
-	if err == nil && len(keys) == 0 {
-		err = registry.Errorf(prompt.ErrInvalid, "it holds no key, and then everybody would be believed")
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", prompt.Visible(name), err)
-	}
-	return keys, err
-}
-
-// trust has a workspace trust the keys of INCIPIT_EVIDENCE_KEYS, where it is
-// set, in place of those that incipit.yaml names: whoever may push can change
-// the one, and not the other.
-func (e *env) trust(ws *source.Workspace) error {
-	name := e.getenv("INCIPIT_EVIDENCE_KEYS")
-	if name == "" {
-		return nil
-	}
-	keys, err := trustedKeys(name)
-	if err == nil {
-		ws.Config.EvidenceKeys = keys
-	}
-	return err
-}
-
-// evidenceOf lists what is known of the digests of a prompt: what the server
-// keeps, or without one the Git notes.
-func (e *env) evidenceOf(ctx context.Context, id prompt.ID) ([]registry.Evidence, error) {
-	far, err := e.remote(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if far != nil {
-		return api.All[registry.Evidence](ctx, far, "/v1/evidence", url.Values{"prompt": {string(id)}})
-	}
-	ws, err := e.workspace(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := e.trust(ws); err != nil {
-		return nil, err
-	}
-	return ws.Evidence(ctx, id)
-}
-
 func printFiled(e *env, filed []filedEvidence) error {
 	return e.emit(nonNil(filed), func(w io.Writer) {
 		for _, f := range filed {
@@ -303,66 +210,3 @@ func printFiled(e *env, filed []filedEvidence) error {
 // serverPatience is how long a release waits for a server to say what it knows
 // of the tests: it works without, too.
 const serverPatience = 5 * time.Second
-
-// tested is what a release says of its tests: what the report in a file says,
-// else what evidence does. A server that cannot be asked holds up no release.
-func (e *env) tested(file string) func(context.Context, prompt.ID, string) (source.Tested, error) {
-	return func(ctx context.Context, id prompt.ID, digest string) (source.Tested, error) {
-		if file != "" {
-			return testedByReport(file, id, digest, e.now())
-		}
-		far, err := e.remote(ctx)
-		var all []registry.Evidence
-		if err == nil {
-			asking, cancel := context.WithTimeout(ctx, serverPatience)
-			defer cancel()
-			all, err = e.evidenceOf(asking, id)
-		}
-		switch {
-		case err != nil && ctx.Err() == nil && (far != nil || e.ws == nil || e.ws.Config.Server != ""):
-			e.talk("The server cannot say whether this text was tested: %s", prompt.Clip(err.Error(), 200))
-			return source.Tested{}, nil
-		case err != nil:
-			return source.Tested{}, err
-		}
-		for _, ev := range ofDigest(all, digest) {
-			if ev.Kind == registry.KindTests {
-				return testedByEvidence(ev), nil
-			}
-		}
-		return source.Tested{}, nil
-	}
-}
-
-func testedByEvidence(ev registry.Evidence) source.Tested {
-	t := source.Tested{Status: passedWord(ev.Passed)}
-	envelope, err := evidence.ParseEnvelope(ev.Statement)
-	if err != nil {
-		return t // somebody's word, without a report
-	}
-	if s, err := envelope.Statement(); err == nil {
-		t.SuiteHash, t.Evidence = s.SuiteHash, s.ReportHash
-	}
-	if ev.SignedBy != "" {
-		t.Evidence += " signed by " + ev.SignedBy
-	}
-	return t
-}
-
-func testedByReport(file string, id prompt.ID, digest string, at time.Time) (source.Tested, error) {
-	data, err := readReport(file)
-	if err != nil {
-		return source.Tested{}, err
-	}
-	r, err := report.Read(data)
-	if err != nil {
-		return source.Tested{}, err
-	}
-	statements, _ := statementsOf(r, reportHash(data), at)
-	for _, s := range statements {
-		if s.Prompt == id && s.Digest == digest {
-			return source.Tested{Status: passedWord(s.Kinds.Tests == evidence.TestsPassed), SuiteHash: s.SuiteHash, Evidence: s.ReportHash}, nil
-		}
-	}
-	return source.Tested{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%s does not say how %s fares as it is now, with the digest %s", prompt.Visible(file), id, digest), "run incipit ci again, and give its new report")
-}

@@ -3,14 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 
-	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/ci"
@@ -136,52 +131,6 @@ func (e *env) testPrompts(ctx context.Context, r testRequest) error {
 	return e.concludeTest(ctx, t, out, ws.Dir)
 }
 
-// testConfig runs a promptfoo config as it is.
-func (e *env) testConfig(ctx context.Context, r testRequest) error {
-	name := r.config
-	if !filepath.IsAbs(name) {
-		name = filepath.Join(e.dir, name)
-	}
-	dir, file := filepath.Split(name)
-	dir = filepath.Clean(dir)
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	tests := source.DefaultTests()
-	t, err := newTester(e, &r.testFlags, tests, dir, recordedIn(root.FS(), tests.Cassettes))
-	if err != nil {
-		return err
-	}
-	defer t.close() //nolint:errcheck // the children end, whatever they say
-	o := t.loading(r.strict)
-	o.Prompts = true
-	s, err := suite.Load(root.FS(), file, o)
-	if err != nil {
-		return e.suiteErrors(err)
-	}
-	plan := suite.Plan{Suite: s, Repeat: r.repeat}
-	for _, p := range s.Prompts {
-		plan.Targets = append(plan.Targets, &suite.Rendered{Template: p, Render: t.sandbox})
-	}
-	choose, err := selection(r, dir)
-	if err != nil {
-		return err
-	}
-	if choose != nil {
-		plan.Cases = choose(s.Cases)
-	}
-	progress := e.progress()
-	t.runner.Progress = progress.show
-	run, err := t.runner.Run(ctx, plan)
-	progress.end()
-	if err != nil {
-		return err
-	}
-	return e.concludeTest(ctx, t, &report.Report{Schema: 1, Mode: r.mode, Configs: []report.Run{run}}, dir)
-}
-
 // recordedIn is the directory of cassettes in a tree of files.
 func recordedIn(files fs.FS, dir string) fs.FS {
 	sub, err := fs.Sub(files, dir)
@@ -214,82 +163,6 @@ func selection(r testRequest, dir string) (func([]suite.Case) []suite.Case, erro
 		}
 		return chosen
 	}, nil
-}
-
-// concludeTest judges the report, writes it where it was asked for, prints it,
-// and ends as its verdict says.
-func (e *env) concludeTest(ctx context.Context, t *tester, r *report.Report, keep string) error {
-	hash, notices := t.notices()
-	r.Warnings = append(r.Warnings, notices...)
-	for i := range r.Prompts {
-		if run := r.Prompts[i].Run; run != nil {
-			run.CassetteHash = hash
-		}
-	}
-	r.Sort()
-	r.Judge()
-	if err := keepFailed(r, keep); err != nil {
-		e.talk("What failed is not kept for --only-failed: %v", err)
-	}
-	written := writeReports(r, t.flags.outputs, t.flags.dir)
-	if err := e.printReport(r, t.flags.verbose); err != nil { // also where no file could be written: answers were paid for
-		return err
-	}
-	if written != nil {
-		return written
-	}
-	if t.flags.evidence {
-		if err := e.fileReport(ctx, *r); err != nil {
-			return err
-		}
-	}
-	if status := statusOf(r); status != 0 {
-		return exitError{status}
-	}
-	return nil
-}
-
-// printReport prints for people, or the report itself as JSON.
-func (e *env) printReport(r *report.Report, verbose bool) error {
-	return e.emit(r, func(w io.Writer) {
-		if e.quiet && r.Verdict == report.Passed {
-			return
-		}
-		r.Text(w, report.TextOptions{Width: e.width(), Verbose: verbose}) //nolint:errcheck // a page takes everything
-	})
-}
-
-// width is how many columns a table may have: those of the terminal, else
-// plenty.
-func (e *env) width() int {
-	if f, ok := e.rawOut.(interface{ Fd() uintptr }); ok && e.outTTY {
-		if columns, _, err := term.GetSize(f.Fd()); err == nil && columns > 0 {
-			return columns
-		}
-	}
-	return 160
-}
-
-// suiteErrors prints what is wrong with a suite as validate prints findings.
-func (e *env) suiteErrors(err error) error {
-	findings, ok := findingsOf(err)
-	if !ok {
-		return err
-	}
-	if printErr := e.emit(map[string]any{"findings": findings}, func(w io.Writer) {
-		for _, f := range findings {
-			e.printFinding(w, f)
-		}
-	}); printErr != nil {
-		return printErr
-	}
-	wrong := 0 // what is ignored stands among the findings, and is no error
-	for _, f := range findings {
-		if f.Severity == prompt.SeverityError {
-			wrong++
-		}
-	}
-	return registry.Errorf(prompt.ErrInvalid, "%s", fmt.Sprintf("the suite has %s", count(wrong, "error")))
 }
 
 // asked are the prompts to test: the named ones, or all that have a suite.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -38,11 +39,11 @@ func behave(w http.ResponseWriter, r *http.Request, how string) {
 		w.Header().Set("Retry-After", "3600")
 		http.Error(w, `{"error":{"message":"slow down"}}`, http.StatusTooManyRequests)
 	case "half":
-		io.WriteString(w, `{"id":"x","choices":[{"mess`)
+		fmt.Fprint(w, `{"id":"x","choices":[{"mess`)
 	case "large":
 		chatAnswer(w, strings.Repeat("x", 50_000_000))
 	case "garbled":
-		io.WriteString(w, "{\"id\":\"\xff\xfe\"}")
+		fmt.Fprint(w, "{\"id\":\"\xff\xfe\"}")
 	case "elsewhere":
 		http.Redirect(w, r, "/fine/v1/chat/completions", http.StatusFound)
 	case "endless":
@@ -69,7 +70,7 @@ func chatAnswer(w http.ResponseWriter, text string) {
 		panic(err) // of a constant
 	}
 	w.Header().Set("Content-Type", "application/json")
-	io.WriteString(w, `{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":`+
+	fmt.Fprint(w, `{"id":"x","object":"chat.completion","model":"m","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":`+
 		string(content)+`}}],"usage":{"prompt_tokens":10,"completion_tokens":10,"total_tokens":20}}`)
 }
 

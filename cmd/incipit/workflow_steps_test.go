@@ -12,10 +12,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
-	"gopkg.in/yaml.v3"
+	"go.yaml.in/yaml/v3"
 )
 
 // A flow is the workflow that init writes, as far as these tests run it.
@@ -83,12 +84,12 @@ func (r *flowRunner) script(dir, text, id string, env map[string]string) (string
 	file := filepath.Join(r.t.TempDir(), "output")
 	cmd := exec.Command("bash", "-e", "-c", text)
 	cmd.Dir = dir
-	cmd.Env = append(r.env, "GITHUB_OUTPUT="+file, "GITHUB_STEP_SUMMARY="+filepath.Join(r.dir, "summary"), "GITHUB_EVENT_NAME="+r.contexts["github.event_name"])
+	cmd.Env = append(slices.Clone(r.env), "GITHUB_OUTPUT="+file, "GITHUB_STEP_SUMMARY="+filepath.Join(r.dir, "summary"), "GITHUB_EVENT_NAME="+r.contexts["github.event_name"])
 	for key, value := range env {
 		cmd.Env = append(cmd.Env, key+"="+r.value(value))
 	}
 	out, err := cmd.CombinedOutput()
-	given, _ := os.ReadFile(file) //nolint:errcheck // a step without outputs writes none
+	given, _ := os.ReadFile(file) // a step without outputs writes none
 	for line := range strings.Lines(string(given)) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
 		r.contexts["steps."+id+".outputs."+key] = value
@@ -132,7 +133,7 @@ func (r *flowRunner) value(s string) string {
 func (r *flowRunner) sh(dir, text string, env ...string) string {
 	r.t.Helper()
 	cmd := exec.Command("bash", "-eu", "-c", text)
-	cmd.Dir, cmd.Env = dir, append(r.env, env...)
+	cmd.Dir, cmd.Env = dir, slices.Concat(r.env, env)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		r.t.Fatalf("%s: %v\n%s", text, err, out)

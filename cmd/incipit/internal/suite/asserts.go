@@ -121,7 +121,7 @@ func (l *loader) assert(n *node, depth int) (a assertion.Assertion, ok bool) {
 		return a, true
 	}
 	l.checkKeys(n, assertKeys, "an assertion")
-	a.Value = l.assertValue(n, a)
+	a.Value = l.assertValue(n)
 	a.Provider = l.judge(n.get("provider"))
 	a.Rubric = l.rubric(n.get("rubricPrompt"))
 	a.Transform = l.code(n, "transform")
@@ -170,7 +170,7 @@ func (l *loader) valid(n *node, a assertion.Assertion) bool {
 
 // assertValue reads a value, and the files that it names: a script is kept as
 // a reference, all else is replaced by what is in the file.
-func (l *loader) assertValue(n *node, a assertion.Assertion) any {
+func (l *loader) assertValue(n *node) any {
 	v := n.get("value")
 	if v == nil {
 		return nil

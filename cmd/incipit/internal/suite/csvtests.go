@@ -230,7 +230,7 @@ func (r *csvRow) thresholdFor(name string) (float64, bool) {
 func (r *csvRow) file(a assertion.Assertion) assertion.Assertion {
 	if s, ok := a.Value.(string); ok && strings.HasPrefix(s, fileScheme) {
 		value := &node{kind: text, value: s, file: r.at.file, mark: r.at.mark}
-		a.Value = r.l.assertValue(&node{kind: mapping, keys: []string{"value"}, items: []*node{value}}, a)
+		a.Value = r.l.assertValue(&node{kind: mapping, keys: []string{"value"}, items: []*node{value}})
 	}
 	return a
 }

@@ -8,7 +8,10 @@ import (
 
 func TestOptionsNameTheJudgeOfWhatNamesNone(t *testing.T) {
 	own := []assertion.Assertion{
-		{Type: "llm-rubric"}, {Type: "llm-rubric", Provider: "own", Rubric: "own"}, {Type: "contains"}, {Type: "factuality"},
+		{Type: "llm-rubric"},
+		{Type: "llm-rubric", Provider: "own", Rubric: "own"},
+		{Type: "contains"},
+		{Type: "factuality"},
 		{Type: setType, Set: []assertion.Assertion{{Type: "similar:cosine"}}},
 	}
 	got := judgedBy(own, CaseOptions{Judge: "judge", RubricPrompt: "prompt", Factuality: map[string]any{"agree": 0.5}})

@@ -20,17 +20,10 @@ help: ## print this list
 build: ## build the program into .bin/incipit
 	$(BUILD)
 
-demo: .bin/cold-build ## build the program and show it at work
-	@$(BUILD)
-	@go build -trimpath -o .bin/traffic ./scripts/traffic
-	@cat .bin/cold-build
+demo: ## build the program and show it at work
+	@go list -deps ./cmd/incipit >/dev/null # what is downloaded is no build
+	@TIMEFORMAT='built in %1R s' && time { $(BUILD); go build -trimpath -o .bin/traffic ./scripts/traffic; }
 	@bash scripts/demo.sh
-
-# Measured once, with an empty build cache; what is downloaded is no build.
-.bin/cold-build:
-	@mkdir -p .bin && go list -deps ./cmd/incipit >/dev/null
-	@cache=$$(mktemp -d) && trap 'rm -rf "$$cache"' EXIT && export GOCACHE="$$cache" && \
-	TIMEFORMAT='cold build: %1R s, with an empty build cache' && { time $(BUILD); } 2>$@
 
 test: test-deps $(if $(filter true,$(CI)),check) ## run all tests with the race detector, then every fuzz target for FUZZTIME (20s)
 	go test -race -timeout 30m $(PACKAGES)

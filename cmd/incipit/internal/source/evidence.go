@@ -32,16 +32,11 @@ const (
 // oldest first. Where the workspace trusts keys, it is what they signed; what
 // others wrote is not there, so that it cannot hide a signed word.
 func (w *Workspace) Evidence(ctx context.Context, id prompt.ID) ([]registry.Evidence, error) {
-	o, err := w.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := o.Get(EvidenceNotes + "^{commit}"); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
 	notes, err := w.place().Notes(ctx, EvidenceNotes)
+	if err != nil || len(notes) == 0 {
+		return nil, err
+	}
+	o, err := w.reader(ctx)
 	if err != nil {
 		return nil, err
 	}

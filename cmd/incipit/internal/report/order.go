@@ -116,30 +116,6 @@ func (r *Run) flakyLines() []string {
 	return lines
 }
 
-// NotPassed are the keys of the cases of a suite that failed or could not be
-// judged, on any of their repeats: what is asked again to see whether it was
-// mended.
-func (r Report) NotPassed(suite string) map[string]bool {
-	out := make(map[string]bool)
-	add := func(run *Run) {
-		if run == nil || run.Suite != suite {
-			return
-		}
-		for _, c := range run.Cases {
-			if c.Outcome != Pass {
-				out[c.Key] = true
-			}
-		}
-	}
-	for _, p := range r.Prompts {
-		add(p.Run)
-	}
-	for i := range r.Configs {
-		add(&r.Configs[i])
-	}
-	return out
-}
-
 // places are the numbers of the cases by key and by description; the first of a
 // name counts.
 func (r *Run) places() map[string]int {

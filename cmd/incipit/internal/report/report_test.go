@@ -212,16 +212,6 @@ func TestRepeatsThatDisagreeAreFlaky(t *testing.T) {
 	}
 }
 
-func TestWhatDidNotPassIsFoundByItsSuite(t *testing.T) {
-	r := sample()
-	if d := cmp.Diff(map[string]bool{"k2": true, "k3": true}, r.NotPassed("tests/customer-support.yaml")); d != "" {
-		t.Error(d)
-	}
-	if got := r.NotPassed("tests/other.yaml"); len(got) != 0 {
-		t.Errorf("%v", got)
-	}
-}
-
 func TestJUnitSaysWhy(t *testing.T) {
 	doc, err := sample().JUnit()
 	if err != nil {

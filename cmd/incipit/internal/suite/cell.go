@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/assertion"
@@ -48,9 +47,6 @@ func (r *Runner) cells(p Plan) ([]cell, error) {
 	var out []cell
 	for _, c := range cases {
 		for _, t := range p.Targets {
-			if p.Skip != nil && p.Skip(c, t) || !named(c.Prompts, t.Label()) {
-				continue
-			}
 			specs := p.Suite.Providers
 			switch brings, ok := t.(interface{ Provider() ProviderSpec }); {
 			case c.Provider != nil:
@@ -59,7 +55,7 @@ func (r *Runner) cells(p Plan) ([]cell, error) {
 				specs = []ProviderSpec{brings.Provider()}
 			}
 			for _, spec := range specs {
-				if !named(c.Providers, spec.ID, spec.Label) || !named(spec.Prompts, t.Label()) {
+				if !asks(c, templateOf(t), spec) {
 					continue
 				}
 				o, err := opened.get(spec)
@@ -93,10 +89,12 @@ func repeats(p Plan, c Case) int {
 	return 1
 }
 
-// named reports whether a filter lets one of the names through. No filter lets
-// everything through.
-func named(filter []string, names ...string) bool {
-	return len(filter) == 0 || slices.ContainsFunc(names, func(n string) bool { return n != "" && slices.Contains(filter, n) })
+// templateOf is what the filters of cases and providers know of a target.
+func templateOf(t Target) Template {
+	if r, ok := t.(*Rendered); ok {
+		return r.Template
+	}
+	return Template{Label: t.Label()}
 }
 
 // An opener opens each provider once, however many cells ask it: its limits

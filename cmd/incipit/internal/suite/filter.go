@@ -37,25 +37,12 @@ func Filter(cases []Case, pattern string, firstN int, keys map[string]bool) ([]C
 // ErrNoCases says that a filter leaves no case to run.
 var ErrNoCases = errors.New("no cases")
 
-// CasesOf returns the cases that a template is asked with a provider: those
-// that name neither, or name them by label, id or the beginning of one (abc*,
-// or abc for abc:…), where the provider is asked the template at all.
-func (s *Suite) CasesOf(t Template, p ProviderSpec) []Case {
-	if p.Prompts != nil && !refers(p.Prompts, t.Label, t.ID) {
-		return nil
-	}
-	var out []Case
-	for _, c := range s.Cases {
-		if c.Asks(t, p) {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// Asks reports whether c is asked of t with p.
-func (c Case) Asks(t Template, p ProviderSpec) bool {
-	return (c.Prompts == nil || refers(c.Prompts, t.Label, t.ID)) && (c.Providers == nil || refers(c.Providers, p.Label, p.ID))
+// asks reports whether c is asked of t with p: if neither says otherwise, or
+// names the other by label, by id or by the beginning of one (abc*, or abc for
+// abc:…).
+func asks(c Case, t Template, p ProviderSpec) bool {
+	return (p.Prompts == nil || refers(p.Prompts, t.Label, t.ID)) &&
+		(c.Prompts == nil || refers(c.Prompts, t.Label, t.ID)) && (c.Providers == nil || refers(c.Providers, p.Label, p.ID))
 }
 
 // refers reports whether one of refs means label or id.

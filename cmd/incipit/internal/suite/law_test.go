@@ -275,7 +275,7 @@ func TestFilterLeavesSomethingOrFails(t *testing.T) {
 	}
 }
 
-func TestCasesOfATemplateAndAProvider(t *testing.T) {
+func TestACaseIsAskedOfTheTemplatesAndProvidersThatItMeans(t *testing.T) {
 	s := load(t, `
 -- c.yaml --
 prompts: [{raw: a, label: long}, {raw: b, label: "short:1"}]
@@ -286,15 +286,20 @@ tests:
   - {description: starred, providers: ["openai:*"]}
   - {description: echoed, providers: echo}
 `)
-	want := map[string]string{"long m": "all starred", "short:1 m": "all short starred", "long ": "all echoed", "short:1 ": ""}
+	var targets []Target
 	for _, p := range s.Prompts {
-		for _, who := range s.Providers {
-			var got []string
-			for _, c := range s.CasesOf(p, who) {
-				got = append(got, c.Description)
-			}
-			equal(t, p.Label+" "+who.ID, strings.Join(got, " "), want[p.Label+" "+who.Label])
-		}
+		targets = append(targets, &Rendered{Template: p, Render: plainRenderer{}})
+	}
+	run, err := runner(&stub{}).Run(t.Context(), Plan{Suite: s, Targets: targets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := make(map[string]string)
+	for _, c := range run.Cases {
+		got[c.Target+" "+c.Provider] += c.Description + " "
+	}
+	for asked, want := range map[string]string{"long m": "all starred ", "short:1 m": "all short starred ", "long echo": "all echoed ", "short:1 echo": ""} {
+		equal(t, asked, got[asked], want)
 	}
 }
 

@@ -34,10 +34,9 @@ type Runner struct {
 type Plan struct {
 	Suite   *Suite
 	Targets []Target
-	Repeat  int                     // how often each is asked: 0 and 1 are once
-	First   int                     // the number of the first repeat: a run that goes on after another
-	Cases   []Case                  // in place of all of the suite's
-	Skip    func(Case, Target) bool // may be nil
+	Repeat  int    // how often each is asked: 0 and 1 are once
+	First   int    // the number of the first repeat: a run that goes on after another
+	Cases   []Case // in place of all of the suite's
 }
 
 // Run asks every case of every target and provider, and grades the answers.

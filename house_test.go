@@ -121,12 +121,13 @@ func TestTheRootModuleDoesNotKnowTheProgram(t *testing.T) {
 	}
 }
 
-func TestProcessesAreStartedBehindThreeDoors(t *testing.T) {
+func TestProcessesAreStartedBehindFewDoors(t *testing.T) {
 	doors := []string{
 		"gitrepo",            // git
 		"provider",           // exec: providers, where the command line allows them
 		"sandbox",            // the code of suites
 		"sqlstore/storetest", // the PostgreSQL that tests run against
+		"scripts/compat",     // promptfoo, to record its verdicts
 	}
 	for _, f := range house(t) {
 		room := strings.TrimPrefix(path.Dir(f.path), "cmd/incipit/internal/")

@@ -130,7 +130,7 @@ func TestPythonIsHeldToItsLimits(t *testing.T) {
 	}
 	c.Timeout = 300 * time.Millisecond
 	for name, code := range map[string]string{
-		"it never ends":              "while True: pass",
+		"it never ends":              "while True:\n\tpass",
 		"it leaves a child behind":   "import subprocess\nsubprocess.Popen(['sleep', '1000'])\nwhile True: pass",
 		"it does not want to be led": "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)",
 	} {

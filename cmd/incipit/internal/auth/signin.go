@@ -125,6 +125,13 @@ func ownURL(text string) (*url.URL, error) {
 	return u, nil
 }
 
+// TakesKeys reports whether people may sign in with a key; a nil SignIn signs
+// nobody in.
+func (s *SignIn) TakesKeys() bool { return s != nil && !s.config.OnlyIssuer }
+
+// HasIssuer reports whether there is an issuer to sign in at.
+func (s *SignIn) HasIssuer() bool { return s != nil && s.issuer != nil }
+
 // started is what a browser carries from Login to Callback, sealed.
 type started struct {
 	State, Nonce, Verifier string

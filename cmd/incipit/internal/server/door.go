@@ -47,6 +47,8 @@ type answer struct {
 	hidden  error                                          // what the log is told, and the client is not
 	counted bool                                           // the metrics say enough of it
 	ended   func(route string, status int, request string) // tells the exporter
+
+	failPage func(*answer, *http.Request, *problem) // shows a person what went wrong
 }
 
 // Unwrap is for http.ResponseController.
@@ -97,7 +99,7 @@ func (w *answer) unhurried(now time.Time) {
 // serve is the door: what holds for every request holds here.
 func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	start := s.config.Now()
-	w := &answer{ResponseWriter: rw, request: s.requestID(r)}
+	w := &answer{ResponseWriter: rw, request: s.requestID(r), failPage: s.failPage}
 	r, w.ended = s.config.Exporter.Request(r)
 	defer s.finish(w, r, start)
 	h := w.Header()

@@ -63,7 +63,7 @@ func TestForeignPagesHostsAndTypesAreRefused(t *testing.T) {
 
 func TestEveryAnswerHasTheHeadersThatKeepBrowsersFromMisusingIt(t *testing.T) {
 	r := sqlite(t, nil)
-	for _, path := range []string{"/v1/me", "/v1/nothing", "/healthz", "/openapi.json", "/v1/environments/gone/snapshot", "/"} {
+	for _, path := range []string{"/v1/me", "/v1/nothing", "/healthz", "/openapi.json", "/v1/environments/gone/snapshot", "/nothing"} {
 		h := r.send("GET", path, r.admin, "", "X-Request-Id", "of-the-client.1").header
 		if !strings.HasPrefix(h.Get("Content-Security-Policy"), "default-src 'none'") || h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Cache-Control") == "" || h.Get("X-Request-Id") != "of-the-client.1" || strings.HasPrefix(h.Get("Content-Type"), "text/html") {
 			t.Errorf("%s: %v", path, h)
@@ -116,8 +116,8 @@ func TestNobodySetsWhatIsTheServersToSet(t *testing.T) {
 	r := sqlite(t, nil)
 	r.deploy("dev", "support", "1.0.0")
 	for _, rt := range r.server.routes {
-		if rt.method == "GET" || rt.method == "DELETE" || rt.name == "git-hook" || rt.name == "sync" || rt.name == "ping-webhook" || rt.name == "redeliver" {
-			continue // the last three take no body
+		if rt.method == "GET" || rt.method == "DELETE" || rt.name == "git-hook" || rt.name == "sync" || rt.name == "ping-webhook" || rt.name == "redeliver" || rt.page() {
+			continue // pings and the like take no body, and pages forms
 		}
 		for _, field := range []string{"role", "by", "env_id", "created_at", "at", "id", "hash", "generation", "caller", "key", "seq", "grants_all"} {
 			g := r.send(rt.method, at(rt.path), r.admin, fmt.Sprintf(`{%q:"admin"}`, field))
@@ -168,7 +168,7 @@ func TestReadingChangesNothing(t *testing.T) {
 	before, events := snapshotDir(t, dir), r.events()
 	for range 3 {
 		for _, rt := range r.server.routes {
-			if rt.method == "GET" {
+			if rt.method == "GET" && rt.name != "page-events" { // which does not end
 				r.send("GET", at(rt.path), r.admin, "")
 				r.send("HEAD", at(rt.path), r.admin, "")
 			}

@@ -20,10 +20,15 @@ type statusError struct {
 
 func (e *statusError) Unwrap() error { return e.error }
 
-// Fail answers a request with an error, as a problem document.
-func Fail(w http.ResponseWriter, _ *http.Request, err error) {
+// Fail answers a request with an error: a problem document, or a page for who
+// asks with a browser.
+func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(w, err)
 	maps.Copy(w.Header(), p.header)
+	if a, ok := w.(*answer); ok && a.failPage != nil && wantsPage(r) {
+		a.failPage(a, r, p)
+		return
+	}
 	w.Header().Set("Content-Type", api.ProblemType)
 	w.WriteHeader(p.Status)
 	_, _ = w.Write(marshal(p.Problem))

@@ -63,8 +63,9 @@ func TestTheDocumentDescribesEveryRouteAndNoOther(t *testing.T) {
 			}
 		}
 	}
-	if n != len(r.server.routes) {
-		t.Errorf("%d routes, %d described", len(r.server.routes), n)
+	pages := len(r.server.everyPage())
+	if n != len(r.server.routes)-pages {
+		t.Errorf("%d routes and %d pages, %d described", len(r.server.routes)-pages, pages, n)
 	}
 }
 
@@ -194,6 +195,9 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	r.deploy("dev", "other", "1.0.0")
 	r.fits("patch event", r.server.spec.Components.Schemas.SchemaFromRef("#/components/schemas/Patch"), []byte(l.next().data))
 	for _, rt := range r.server.routes {
+		if rt.page() {
+			continue
+		}
 		if g := r.send(rt.method, at(strings.Replace(rt.path, "{environment}", "nowhere", 1)), "incipit_bad", `{}`); rt.policy.open == "" {
 			r.described(rt, g)
 			g.problem(t)

@@ -22,6 +22,10 @@ type route struct {
 	frequent     bool // asked all the time: what went well is for the debug log
 }
 
+// page reports whether the route is for people, in a browser: such a one is not
+// in the document.
+func (r *route) page() bool { return strings.HasPrefix(r.name, "page-") }
+
 // everyRoute is the map of the server: there are no others.
 func (s *Server) everyRoute() []route {
 	const (

@@ -25,6 +25,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/otlp"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/server/ui"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/webhook"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -79,6 +80,8 @@ type Server struct {
 	log       *slog.Logger
 	mux       *http.ServeMux
 	hub       *hub
+	newsroom  *newsroom
+	pages     *ui.UI
 	streams   *streams
 	metrics   *metrics
 	admission *admission
@@ -126,8 +129,16 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, service: c.Service, log: c.Log, streams: newStreams(), origin: http.NewCrossOriginProtection(), toFetch: make(chan struct{}, 1)}
 	s.hub = newHub(source{c.Service.Revisions, c.Service.Patches, c.Service.Snapshot}, c.Log)
 	s.admission = newAdmission(load{c.MaxRecording, c.MaxRecordingBytes}, c.Recorders)
+	s.newsroom = newNewsroom(newsSource{c.Service.LastEvent, c.Service.Events, c.Service.Rollouts}, c.Log)
 	s.metrics = newMetrics(s)
-	return s, s.mount(s.everyRoute())
+	var err error
+	if s.pages, err = ui.New(ui.Config{
+		Service: c.Service, Now: c.Now, Version: c.Version, Dev: c.Dev,
+		Keys: c.SignIn.TakesKeys(), Issuer: c.SignIn.HasIssuer(),
+	}); err != nil {
+		return nil, err
+	}
+	return s, s.mount(append(s.everyRoute(), s.everyPage()...))
 }
 
 // Handler is the server as a handler. Without Run beside it, it sees the
@@ -166,6 +177,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		return s.stop(h)
 	})
 	g.Go(func() error { s.hub.follow(ctx, s.config.PollInterval, s.looked); return nil })
+	g.Go(func() error { s.newsroom.follow(ctx); return nil })
 	g.Go(func() error { s.recheck(ctx); return nil })
 	g.Go(func() error { s.probeAgain(ctx); return nil })
 	g.Go(func() error { s.fetchWhenAsked(ctx); return nil })
@@ -174,6 +186,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 
 // stop sends the streams away and waits for what is under way.
 func (s *Server) stop(h *http.Server) error {
+	s.newsroom.close()
 	s.streams.goaway()
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.StopTimeout)
 	defer cancel()

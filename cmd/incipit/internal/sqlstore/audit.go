@@ -89,6 +89,15 @@ func events(ctx context.Context, q querier, after int64, limit int) ([]registry.
 	return out, err
 }
 
+// LastEvent is the number of the last line of the audit log, 0 if it has none.
+func (s *Store) LastEvent(ctx context.Context) (int64, error) {
+	return get(ctx, s, func(q querier) (int64, error) {
+		var seq int64
+		err := q.QueryRowContext(ctx, `SELECT COALESCE(MAX(seq), 0) FROM audit`).Scan(&seq)
+		return seq, err
+	})
+}
+
 // VerifyAudit reads the whole audit log and returns how many events it has. An
 // event that was changed, taken out or moved is named, with ErrConflict; so is
 // an end that was cut off.

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"cmp"
+	"compress/gzip"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/server/ui"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+const maxForm = 256 << 10 // bytes: a form may hold a prompt
+
+// everyPage is the part of the map that people see. What is at /v1 is for
+// programs, and in the document.
+func (s *Server) everyPage() []route {
+	const (
+		get, post     = http.MethodGet, http.MethodPost
+		read          = registry.MayRead
+		everybodySees = "is the same for everybody"
+	)
+	u := s.pages
+	return []route{
+		{get, "/{$}", "page-home", may(somewhere, read), s.html(u.Home), "What runs where", false},
+		{get, "/login", "page-login", open("is how one says who one is"), s.html(u.Login), "Sign in", false},
+		{get, "/signed-in", "page-signed-in", may(signedIn), hidden(s.signedIn), "Whether the session goes on", true},
+		{get, "/events", "page-events", may(somewhere, read), hidden(s.events), "What has changed, for the pages that are open", false},
+		{post, "/theme", "page-theme", open("changes nothing but a cookie"), hidden(s.theme), "Choose light or dark", false},
+		{get, ui.AssetPath, "page-asset", open(everybodySees), hidden(s.asset), "Scripts and styles of the pages", true},
+	}
+}
+
+// hidden is an endpoint of the pages, which the document does not have.
+func hidden(h handler) endpoint {
+	return func(rt *routing, op huma.Operation) { rt.handlers[op.OperationID] = h }
+}
+
+// html is an endpoint that answers with a page.
+func (s *Server) html(h ui.Handler) endpoint {
+	return hidden(func(w *answer, r *http.Request) error {
+		w.caller.Source = "ui"
+		r = r.WithContext(registry.WithCaller(r.Context(), w.caller))
+		if r.Method == http.MethodPost {
+			if err := readForm(w, r); err != nil {
+				return err
+			}
+		}
+		seq := s.newsroom.seq.Load() // before the page is made: what happens meanwhile, it is told
+		p, err := h(r)
+		if err != nil {
+			return err
+		}
+		return s.show(w, r, p, seq)
+	})
+}
+
+func readForm(w *answer, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	err := r.ParseForm()
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return &statusError{http.StatusRequestEntityTooLarge, registry.Errorf(prompt.ErrInvalid, "the form is larger than %d bytes", maxForm)}
+	}
+	if err != nil {
+		return registry.Errorf(prompt.ErrInvalid, "the form cannot be read")
+	}
+	return nil
+}
+
+// The headers of a page: it may use what this server sends, and nothing else.
+var pagePolicy = []string{strings.Join([]string{
+	"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
+	"form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+}, "; ")}
+
+// show sends a page, or sends the browser elsewhere.
+func (s *Server) show(w *answer, r *http.Request, p *ui.Page, seq int64) error {
+	if p.To != "" {
+		http.Redirect(w, r, p.To, http.StatusSeeOther)
+		return nil
+	}
+	body, err := s.pages.Show(r, p, ui.Around{Request: w.request, Seq: seq})
+	if err != nil {
+		return err
+	}
+	status := cmp.Or(p.Status, http.StatusOK)
+	h := w.Header()
+	h["Content-Security-Policy"] = pagePolicy
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Vary", "Accept-Encoding")
+	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+		h.Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(status)
+		_, err = w.Write(body)
+		return err
+	}
+	h.Set("Content-Encoding", "gzip")
+	w.WriteHeader(status)
+	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err == nil {
+		_, err = z.Write(body)
+		err = errors.Join(err, z.Close())
+	}
+	return err
+}
+
+// failPage answers with the page of an error. Whoever is not signed in is asked
+// to sign in first, and comes back.
+func (s *Server) failPage(w *answer, r *http.Request, p *problem) {
+	page := s.pages.Failed(p.Problem)
+	switch {
+	case p.Status == http.StatusUnauthorized && r.URL.Path == auth.KeyPath:
+		page = s.pages.SignIn(r.PostFormValue("return"), &p.Problem)
+	case p.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
+		page = &ui.Page{To: "/login?return=" + url.QueryEscape(r.URL.RequestURI())}
+	}
+	if err := s.show(w, r, page, 0); err != nil {
+		s.log.ErrorContext(r.Context(), "the page of an error cannot be shown", "request", w.request, "error", err)
+	}
+}
+
+// wantsPage reports whether a person asks, in a browser.
+func wantsPage(r *http.Request) bool {
+	return !strings.HasPrefix(r.URL.Path, "/v1/") && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// signedIn answers whether a session goes on.
+func (s *Server) signedIn(w *answer, _ *http.Request) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) theme(w *answer, r *http.Request) error {
+	if err := readForm(w, r); err != nil {
+		return err
+	}
+	s.pages.SetTheme(w, r)
+	return nil
+}
+
+func (s *Server) asset(w *answer, r *http.Request) error {
+	if !s.pages.Asset(w, r) {
+		return registry.WithFix(registry.Errorf(registry.ErrNotFound, "this version of the program has no such file"), "load the page again")
+	}
+	return nil
+}

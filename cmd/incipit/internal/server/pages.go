@@ -23,18 +23,28 @@ const maxForm = 256 << 10 // bytes: a form may hold a prompt
 // programs, and in the document.
 func (s *Server) everyPage() []route {
 	const (
-		get, post     = http.MethodGet, http.MethodPost
-		read          = registry.MayRead
-		everybodySees = "is the same for everybody"
+		get, post = http.MethodGet, http.MethodPost
+		read      = registry.MayRead
 	)
 	u := s.pages
 	return []route{
+		// What runs where, and finding it.
 		{get, "/{$}", "page-home", may(somewhere, read), s.html(u.Home), "What runs where", false},
+
+		// A prompt, and what is written of it.
+
+		// What runs of a prompt in an environment, and changing that.
+
+		// Calls and statistics.
+
+		// Audit and settings.
+
+		// What stands around the pages.
 		{get, "/login", "page-login", open("is how one says who one is"), s.html(u.Login), "Sign in", false},
 		{get, "/signed-in", "page-signed-in", may(signedIn), hidden(s.signedIn), "Whether the session goes on", true},
 		{get, "/events", "page-events", may(somewhere, read), hidden(s.events), "What has changed, for the pages that are open", false},
 		{post, "/theme", "page-theme", open("changes nothing but a cookie"), hidden(s.theme), "Choose light or dark", false},
-		{get, ui.AssetPath, "page-asset", open(everybodySees), hidden(s.asset), "Scripts and styles of the pages", true},
+		{get, ui.AssetPath, "page-asset", open("is the same for everybody"), hidden(s.asset), "Scripts and styles of the pages", true},
 	}
 }
 
@@ -83,7 +93,7 @@ var pagePolicy = []string{strings.Join([]string{
 // show sends a page, or sends the browser elsewhere.
 func (s *Server) show(w *answer, r *http.Request, p *ui.Page, seq int64) error {
 	if p.To != "" {
-		http.Redirect(w, r, p.To, http.StatusSeeOther)
+		http.Redirect(w, r, p.To, http.StatusSeeOther) //nolint:gosec // a page names no place of others: ui.back has seen what came from outside
 		return nil
 	}
 	body, err := s.pages.Show(r, p, ui.Around{Request: w.request, Seq: seq})

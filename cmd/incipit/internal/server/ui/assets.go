@@ -15,7 +15,7 @@ import (
 )
 
 // The scripts, styles and pictures of the pages: our own, and copies of other
-// projects' as scripts/vendor-js took them, with their licences.
+// projects' as scripts/vendor-js took them, with their licenses.
 //
 //go:embed assets/*.css assets/*.js assets/*.svg
 //go:embed vendor/*/*.js vendor/*/*.css vendor/*/LICENSE

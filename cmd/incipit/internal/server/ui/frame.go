@@ -29,7 +29,7 @@ func (u *UI) frame(r *http.Request, p *Page, around Around) frame {
 }
 
 // themeCookie remembers the theme on this browser. It is a cookie, and not the
-// browser's storage, so that the page arrives in its colours and does not
+// browser's storage, so that the page arrives in its colors and does not
 // flash.
 const themeCookie = "incipit-theme"
 
@@ -50,5 +50,5 @@ func (u *UI) SetTheme(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, &http.Cookie{ //nolint:gosec // it is no secret, and a page over http needs it too
 		Name: themeCookie, Value: theme, Path: "/", MaxAge: int(age / time.Second), HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
-	http.Redirect(w, r, back(r.PostFormValue("return")), http.StatusSeeOther)
+	http.Redirect(w, r, back(r.PostFormValue("return")), http.StatusSeeOther) //nolint:gosec // back has seen it
 }

@@ -14,5 +14,3 @@ dialogs();
 palette();
 keys();
 if (document.body.hasAttribute("data-signed-in")) follow();
-if (document.querySelector("[data-chart]")) import("./chart.js").then((m) => m.charts());
-if (document.querySelector("[data-editor]")) import("./editor.js").then((m) => m.editor());

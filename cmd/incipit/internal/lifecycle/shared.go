@@ -56,6 +56,8 @@ type Shared struct {
 	db     *sqlstore.Store
 	intake *intake
 
+	shelves shelves
+
 	syncing sync.Mutex // held while Git is read
 	mu      sync.Mutex
 	status  registry.SyncReport // guarded by mu
@@ -78,7 +80,7 @@ func NewShared(c SharedConfig) *Shared {
 				return p.Detail, nil
 			},
 		}),
-		config: c, db: c.Store, intake: newIntake(c.Store, c.Now),
+		config: c, db: c.Store, intake: newIntake(c.Store, c.Now), shelves: newShelves(),
 	}
 }
 

@@ -139,6 +139,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	do("replay-rollout", place+"replay", `{"rules":{"policy":"classic","alpha":0.001}}`)
 	do("shift", place+"shift", `{"share":"50"}`)
 	do("list-prompts", "/v1/prompts?limit=2", "")
+	do("overview", "/v1/overview", "")
 	do("snapshot", env+"/snapshot", "")
 	do("resolve", env+"/resolve", resolveBody)
 	id := newID(time.Now())

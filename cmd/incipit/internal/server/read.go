@@ -36,16 +36,11 @@ func (s *Server) prompts(ctx context.Context, in *promptsInput) (*reply[api.Page
 	if err != nil {
 		return nil, err
 	}
-	c := caller(ctx)
-	visible := rows[:0]
-	for _, row := range rows {
-		if !c.MayAny(registry.MayRead, in.Environment, row.Prompt) {
-			continue
-		}
-		maps.DeleteFunc(row.Deployments, func(env string, _ registry.Running) bool { return c.May(registry.MayRead, env, row.Prompt) != nil })
-		visible = append(visible, row)
-	}
-	return answered(page(visible, in.Paging, func(r registry.Row) string { return string(r.Prompt) }))
+	return answered(page(rows, in.Paging, func(r registry.Row) string { return string(r.Prompt) }))
+}
+
+func (s *Server) overview(ctx context.Context, _ *struct{}) (*reply[registry.Overview], error) {
+	return answered(s.service.Overview(ctx))
 }
 
 // InPrompt is the prompt of a path.

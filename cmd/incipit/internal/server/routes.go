@@ -41,6 +41,7 @@ func (s *Server) everyRoute() []route {
 		{del, "/v1/me", "end-session", may(signedIn), typed(s.endSession), "End the session of the person who asks", false},
 
 		{get, "/v1/prompts", "list-prompts", may(somewhere, read), typed(s.prompts), "The prompts, and what runs of them where", false},
+		{get, "/v1/overview", "overview", may(somewhere, read), typed(s.overview), "What runs where, how far behind it is, and how it fares", false},
 		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last", false},
 		{get, aPrompt + "/releases/{version}", "get-release", may(ofPrompt, read), typed(s.release), "A release and what it holds", false},
 		{get, aPrompt + "/history", "history", may(ofPrompt, read), typed(s.history), "What was done to a prompt, by environment, the oldest first", false},

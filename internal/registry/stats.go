@@ -126,12 +126,3 @@ type RanArm struct {
 	Digest  string         `json:"digest"`
 	Share   Share          `json:"share"`
 }
-
-// A CallQuery chooses recorded calls. An empty field chooses all.
-type CallQuery struct {
-	Prompt      prompt.ID
-	Environment string
-	Version     string
-	From, To    time.Time // of the start, half open
-	After       int64     // calls that were taken after the one with this number; 0 begins with the oldest
-}

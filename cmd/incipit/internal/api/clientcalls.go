@@ -59,14 +59,23 @@ func (c *Client) WhatRan(ctx context.Context, env string, at time.Time) (registr
 	return out, c.get(ctx, path("/v1/environments", env, "ran"), v, &out)
 }
 
-// Calls lists recorded calls in the order in which they were taken: at most
-// limit of them, and the cursor of the next page, "" behind the last. The first
+// Calls lists recorded calls in the order in which they were taken, or the newest
+// first: at most limit of them, and the cursor of the next page, "" behind the last. The first
 // page has the cursor ""; q.After is a number that only the server knows.
 func (c *Client) Calls(ctx context.Context, q registry.CallQuery, cursor string, limit int) (calls []registry.WireCall, next string, err error) {
 	v := url.Values{"limit": {strconv.Itoa(limit)}}
 	add(v, "prompt", string(q.Prompt))
 	add(v, "environment", q.Environment)
 	add(v, "version", q.Version)
+	add(v, "arm", q.Arm)
+	add(v, "outcome", string(q.Outcome))
+	add(v, "error_class", q.ErrorClass)
+	if q.Score != nil {
+		v.Set("score", q.Score.String())
+	}
+	if q.Newest {
+		v.Set("order", "newest")
+	}
 	add(v, "cursor", cursor)
 	addTime(v, "from", q.From)
 	addTime(v, "to", q.To)

@@ -56,14 +56,17 @@ func (l *Log) Before(ctx context.Context, id prompt.ID, env, version string, fro
 
 // newestOf reads the last calls of a day behind a number, the newest first.
 func (l *Log) newestOf(ctx context.Context, v *view, d day, f Filter, after, last int64, most int) ([]Seen, error) {
-	w := &walk{day: d, next: after + 1, last: last}
-	if err := v.day(ctx, d, func(q querier) error { return w.narrow(ctx, q, f) }); err != nil || w.next == 0 {
+	w, there := &condition{day: d}, false
+	if err := v.day(ctx, d, func(q querier) (err error) {
+		there, err = w.narrow(ctx, q, f)
+		return err
+	}); err != nil || !there {
 		return nil, err
 	}
 	k := len(w.args)
 	found, _, _, err := l.see(ctx, v, d, fmt.Sprintf(`
 		SELECT c.seq, c.satisfaction, {columns}
 		FROM call_{day} c WHERE c.seq >= $%d AND c.seq <= $%d AND c.outcome <> 9`+w.where+` ORDER BY c.seq DESC LIMIT $%d`, k+1, k+2, k+3),
-		slices.Concat(w.args, []any{w.next, last, most}), most)
+		slices.Concat(w.args, []any{after + 1, last, most}), most)
 	return found, err
 }

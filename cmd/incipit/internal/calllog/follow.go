@@ -57,9 +57,9 @@ func (l *Log) follow(ctx context.Context, f Filter, limit int) (seen []Seen, las
 		var all []*strand
 		for _, d := range days {
 			for _, ratings := range []bool{false, true} {
-				s := &strand{walk: walk{day: d, next: f.After + 1, last: last}, ratings: ratings, f: f, chunk: chunk}
+				s := &strand{condition: condition{day: d}, next: f.After + 1, last: last, ratings: ratings, f: f, chunk: chunk}
 				if !ratings && (f.Prompt != "" || f.Environment != "") {
-					if err := v.day(ctx, d, func(q querier) error { return s.narrow(ctx, q, f) }); err != nil {
+					if err := s.begin(ctx, v); err != nil {
 						return err
 					}
 				}
@@ -80,11 +80,24 @@ func (l *Log) follow(ctx context.Context, f Filter, limit int) (seen []Seen, las
 
 // A strand is a walk through the calls of a day, or through its ratings.
 type strand struct {
-	walk
+	condition
+	next    int64 // no number that was not read is smaller; 0 at the end
+	last    int64
 	ratings bool
 	f       Filter
 	chunk   int
 	seen    []Seen
+}
+
+// begin ends a strand none of whose calls is asked for.
+func (s *strand) begin(ctx context.Context, v *view) error {
+	return v.day(ctx, s.day, func(q querier) error {
+		there, err := s.narrow(ctx, q, s.f)
+		if !there {
+			s.next = 0
+		}
+		return err
+	})
 }
 
 // mostChunk is how many rows of a strand are read at a time once it has shown

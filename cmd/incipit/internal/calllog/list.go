@@ -1,43 +1,35 @@
 package calllog
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
-
-	"github.com/incipit-dev/incipit/internal/prompt"
 )
-
-// A Filter chooses calls. An empty field chooses all.
-type Filter struct {
-	Prompt      prompt.ID
-	Environment string
-	Version     string
-	From, To    time.Time // of the start, half open
-	After       int64     // a number: calls with a larger one
-	UpTo        int64     // calls with this number or a smaller one; 0 is no limit
-}
 
 // chunk is how many calls of a day are read at a time, so that days whose
 // numbers mix are read side by side.
 const chunk = 500
 
-// List lists calls by number, at most limit of them. Fewer mean that there are
-// no more now; whoever goes on after the last number misses none.
-func (l *Log) List(ctx context.Context, f Filter, limit int) ([]Record, error) {
-	var out []Record
-	err := l.read(ctx, func(v *view) error {
-		out = nil
-		last := v.last // a later number could be seen before an earlier one
-		if f.UpTo > 0 {
-			last = min(last, f.UpTo)
-		}
-		var days []*walk
+// The work of one page is bounded, however few calls its filter chooses: a
+// statement looks at stretchOf numbers at most, and a page has pageWork of those
+// that find less than they might.
+const (
+	stretchOf = 20_000
+	pageWork  = 10
+)
+
+// List lists calls by number, at most limit of them, and the number to go on
+// after, 0 if there are no more now. Where few calls meet the filter a page may
+// be short, or empty, and the list still go on: no page looks at more than 200,000
+// numbers. Whoever goes on misses none.
+func (l *Log) List(ctx context.Context, f Filter, limit int) (out []Record, next int64, err error) {
+	err = l.read(ctx, func(v *view) error {
+		var days walks
+		out, next = nil, 0
 		for _, d := range v.live {
-			w, err := begin(ctx, v, d, f, last)
+			w, err := begin(ctx, v, d, f)
 			if err != nil {
 				return err
 			}
@@ -45,23 +37,29 @@ func (l *Log) List(ctx context.Context, f Filter, limit int) ([]Record, error) {
 				days = append(days, w)
 			}
 		}
-		for len(out) < limit {
-			w := first(days)
+		work := 0
+		for len(out) < limit && work < pageWork {
+			w := days.first()
 			if w == nil {
 				return nil
 			}
 			if len(w.read) == 0 {
-				if err := w.fill(ctx, v, min(chunk, limit-len(out))); err != nil {
+				n := min(chunk, limit-len(out))
+				if err := w.fill(ctx, v, n); err != nil {
 					return err
+				}
+				if len(w.read) < n {
+					work++
 				}
 				continue
 			}
 			out = append(out, w.read[0])
 			w.read = w.read[1:]
 		}
+		next = days.after()
 		return nil
 	})
-	return out, err
+	return out, next, err
 }
 
 // Latest is the number of the last call or feedback, 0 if there is none.
@@ -74,127 +72,136 @@ func (l *Log) Latest(ctx context.Context) (int64, error) {
 	return last, err
 }
 
-// A walk goes through the calls of a day by number.
+// A walk goes through the calls of a day by number, up or down.
 type walk struct {
-	day   day
-	where string // of call_{day}: what the filter asks for besides numbers
-	args  []any  // of it
-	next  int64  // no number that was not read is smaller; 0 at the end
-	last  int64
-	read  []Record
+	condition
+	down     bool
+	stretch  int64 // numbers that a statement looks at
+	low, top int64 // the numbers that were not read are within; low > top at the end
+	read     []Record
 }
 
-// begin is the walk through a day from f.After on, nil if no call of it is
-// asked for.
-func begin(ctx context.Context, v *view, d day, f Filter, last int64) (*walk, error) {
-	w := &walk{day: d, last: last}
+// begin is the walk through a day behind f.After, nil if no call of it is asked
+// for.
+func begin(ctx context.Context, v *view, d day, f Filter) (*walk, error) {
+	w := &walk{condition: condition{day: d}, down: f.Newest, stretch: cmp.Or(f.stretch, stretchOf), low: 1, top: v.last} // a later number could be seen before an earlier one
+	if f.UpTo > 0 {
+		w.top = min(w.top, f.UpTo)
+	}
+	switch {
+	case f.After > 0 && w.down:
+		w.top = min(w.top, f.After-1)
+	case !w.down:
+		w.low = f.After + 1
+	}
+	there := false
 	err := v.day(ctx, d, func(q querier) error {
-		var next sql.Null[int64]
-		if err := q.QueryRowContext(ctx, d.sql(`SELECT MIN(seq) FROM call_{day} WHERE seq > $1 AND seq <= $2`), f.After, last).Scan(&next); err != nil {
+		var low, top sql.Null[int64]
+		if err := q.QueryRowContext(ctx, d.sql(`
+			SELECT (SELECT MIN(seq) FROM call_{day} WHERE seq >= $1 AND seq <= $2), (SELECT MAX(seq) FROM call_{day} WHERE seq >= $1 AND seq <= $2)`), w.low, w.top).Scan(&low, &top); err != nil {
 			return err
 		}
-		if w.next = next.V; w.next == 0 {
+		if w.low, w.top = low.V, top.V; !low.Valid {
 			return nil
 		}
-		return w.narrow(ctx, q, f)
+		var err error
+		there, err = w.narrow(ctx, q, f)
+		return err
 	})
-	if w.next == 0 {
+	if !there {
 		return nil, err
 	}
 	return w, err
 }
 
-// fewOrigins bounds how many origins stand in a statement.
-const fewOrigins = 1000
+type walks []*walk
 
-// narrow makes the filter's condition. Origins are looked up before: a join
-// would let the database sort all calls of the day to find the first.
-func (w *walk) narrow(ctx context.Context, q querier, f Filter) error {
-	arg := func(v any) string {
-		w.args = append(w.args, v)
-		return fmt.Sprintf("$%d", len(w.args))
-	}
-	if !f.From.IsZero() {
-		w.where += ` AND started_us >= ` + arg(f.From.UnixMicro())
-	}
-	if !f.To.IsZero() {
-		w.where += ` AND started_us < ` + arg(f.To.UnixMicro())
-	}
-	var of []string
-	var args []any
-	for _, p := range []struct{ column, is string }{{"prompt", string(f.Prompt)}, {"environment", f.Environment}, {"version", f.Version}} {
-		if p.is != "" {
-			args = append(args, p.is)
-			of = append(of, fmt.Sprintf("%s = $%d", p.column, len(args)))
+// first is the walk whose next call comes first, nil if all are at their end.
+func (ws walks) first() *walk {
+	var first *walk
+	for _, w := range ws {
+		if !w.ended() && (first == nil || first.down == (w.front() > first.front())) {
+			first = w
 		}
 	}
-	if len(of) == 0 {
-		return nil
-	}
-	var ids []string
-	if err := rows(ctx, q, func(rs *sql.Rows) error {
-		var id int64
-		err := rs.Scan(&id)
-		ids = append(ids, fmt.Sprint(id))
-		return err
-	}, w.day.sql(`SELECT id FROM origin_{day} WHERE `+strings.Join(of, " AND ")+fmt.Sprintf(` ORDER BY id LIMIT %d`, fewOrigins+1)), args...); err != nil {
-		return err
-	}
-	switch {
-	case len(ids) == 0:
-		w.next = 0
-	case len(ids) <= fewOrigins:
-		w.where += ` AND origin IN (` + strings.Join(ids, ",") + `)`
+	return first
+}
+
+// after is the number behind which all is that was not handed out yet, 0 if that
+// is nothing.
+func (ws walks) after() int64 {
+	switch w := ws.first(); {
+	case w == nil:
+		return 0
+	case w.down:
+		return w.front() + 1
 	default:
-		var wanted []string
-		for i, a := range args {
-			wanted = append(wanted, strings.Replace(of[i], fmt.Sprintf("$%d", i+1), arg(a), 1))
-		}
-		w.where += ` AND origin IN (SELECT id FROM origin_{day} WHERE ` + strings.Join(wanted, " AND ") + `)`
+		return w.front() - 1
 	}
-	return nil
 }
 
-// first is the walk whose next call has the smallest number, nil if all are at
-// their end.
-func first(days []*walk) *walk {
-	var least *walk
-	for _, w := range days {
-		if (w.next != 0 || len(w.read) > 0) && (least == nil || w.front() < least.front()) {
-			least = w
-		}
-	}
-	return least
-}
+func (w *walk) ended() bool { return w.low > w.top && len(w.read) == 0 }
 
+// front is a number before which, in the order of the walk, there is nothing.
 func (w *walk) front() int64 {
-	if len(w.read) > 0 {
+	switch {
+	case len(w.read) > 0:
 		return w.read[0].Seq
+	case w.down:
+		return w.top
 	}
-	return w.next
+	return w.low
 }
 
-// fill reads the next n calls.
+// fill reads the next n calls of the next stretch.
 func (w *walk) fill(ctx context.Context, v *view, n int) error {
-	args := slices.Concat(w.args, []any{w.next, w.last, n})
+	low, top, order := w.low, min(w.top, w.low+w.stretch-1), ``
+	if w.down {
+		low, top, order = max(w.low, w.top-w.stretch+1), w.top, ` DESC`
+	}
 	k := len(w.args)
 	query := fmt.Sprintf(`
 		SELECT `+recordColumns+`
-		FROM (SELECT * FROM call_{day} WHERE seq >= $%d AND seq <= $%d AND outcome <> 9`+w.where+` ORDER BY seq LIMIT $%d) c
+		FROM (SELECT * FROM call_{day} WHERE seq >= $%d AND seq <= $%d AND outcome <> 9`+w.where+` ORDER BY seq`+order+` LIMIT $%d) c
 		JOIN origin_{day} o ON o.id = c.origin
-		ORDER BY c.seq`, k+1, k+2, k+3)
+		ORDER BY c.seq`+order, k+1, k+2, k+3)
 	w.read = make([]Record, 0, n)
-	err := v.day(ctx, w.day, func(q querier) error {
-		return rows(ctx, q, func(rs *sql.Rows) error {
+	return v.day(ctx, w.day, func(q querier) error {
+		w.read = w.read[:0]
+		if err := rows(ctx, q, func(rs *sql.Rows) error {
 			r, err := scanRecord(rs.Scan)
 			w.read = append(w.read, r)
 			return err
-		}, w.day.sql(query), args...)
+		}, w.day.sql(query), slices.Concat(w.args, []any{low, top, n})...); err != nil {
+			return err
+		}
+		switch {
+		case len(w.read) == n && w.down:
+			w.top = w.read[n-1].Seq - 1
+		case len(w.read) == n:
+			w.low = w.read[n-1].Seq + 1
+		case w.down:
+			w.top = low - 1
+		default:
+			w.low = top + 1
+		}
+		return w.hop(ctx, q)
 	})
-	if len(w.read) < n {
-		w.next = 0
-	} else {
-		w.next = w.read[n-1].Seq + 1
+}
+
+// hop goes to the next number that there is: those of a day have gaps, and where
+// others wrote, long ones.
+func (w *walk) hop(ctx context.Context, q querier) error {
+	end, to := "MIN", &w.low
+	if w.down {
+		end, to = "MAX", &w.top
 	}
-	return err
+	var at sql.Null[int64]
+	if err := q.QueryRowContext(ctx, w.day.sql(`SELECT `+end+`(seq) FROM call_{day} WHERE seq >= $1 AND seq <= $2`), w.low, w.top).Scan(&at); err != nil {
+		return err
+	}
+	if *to = at.V; !at.Valid {
+		w.low, w.top = 1, 0
+	}
+	return nil
 }

@@ -21,6 +21,7 @@ type RollupQuery struct {
 	Version     string
 	Arm         string
 	From, To    time.Time // half open, widened to whole minutes
+	Minutes     bool      // minutes also where hours lie in the period
 }
 
 // ofDay is the span of the rollups in rollup_kept, in seconds.
@@ -28,7 +29,8 @@ const ofDay = secondsOfDay
 
 // Rollups calls each for every rollup in a period, in no order, several times
 // for one series and one time: whoever reads adds them up. Hours are taken
-// where they lie in the period, minutes at its edges; where minutes are not
+// where they lie in the period, minutes at its edges, or everywhere if the query
+// asks for them; where minutes are not
 // kept any more, the hour that holds the edge counts whole, and days likewise.
 func (l *Log) Rollups(ctx context.Context, q RollupQuery, each func(Row) error) error {
 	if q.Prompt == "" {
@@ -83,6 +85,16 @@ func (p period) touched(span int64) stretch {
 	return stretch{span, p.from - mod(p.from, span), p.to + mod(-p.to, span)}
 }
 
+// minutes are those that are read: of all hours, or of those that are cut.
+func (p period) minutes(all bool) []stretch {
+	if !all {
+		return p.cut()
+	}
+	s := p.touched(hour)
+	s.span = minute
+	return []stretch{s}
+}
+
 // cut are the minutes of the hours, at most two, that have a part in the period
 // and a part outside.
 func (p period) cut() []stretch {
@@ -125,13 +137,13 @@ func (p period) read(ctx context.Context, tables querier, d day, q RollupQuery, 
 		}
 		return hours[key]
 	}
-	if err := stretches(ctx, tables, d.sql("rollup_{day}"), q, append(p.cut(), p.touched(hour)), func(r Row) error {
+	if err := stretches(ctx, tables, d.sql("rollup_{day}"), q, append(p.minutes(q.Minutes), p.touched(hour)), func(r Row) error {
 		switch {
 		case r.Span == time.Minute:
 			h := at(&r)
 			h.minutes = append(h.minutes, r)
 			h.calls += r.Calls
-		case p.holds(&r):
+		case p.holds(&r) && !q.Minutes:
 			return add(r)
 		default:
 			at(&r).whole = r

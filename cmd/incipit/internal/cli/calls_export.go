@@ -34,15 +34,18 @@ func callsExportCommand(e *env) *cobra.Command {
 	var (
 		req                     exportRequest
 		since, from, to, format string
+		outcome, score          string
 	)
 	cmd := &cobra.Command{
-		Use:   "export [ID] [--env ENV] [--version VERSION] [--since 7d | --from TIME] [--to TIME] [--format parquet --out FILE]",
+		Use:   "export [ID] [--env ENV] [--version VERSION] [--since 7d | --from TIME] [--to TIME] [--outcome error] [--score 'relevance>=0.5'] [--newest] [--format parquet --out FILE]",
 		Short: "Write recorded calls as NDJSON or Parquet",
 		Long: "export writes the calls that the server has kept, in the order in which they were\n" +
-			"taken: NDJSON has a line for each, Parquet a column for each field, of the same\n" +
+			"taken, or with --newest backwards: NDJSON has a line for each, Parquet a column for each field, of the same\n" +
 			"name. A file is there whole or not at all. Without --to, calls count that started\n" +
 			"before now.",
 		Example: examples("incipit calls export customer-support --env production --since 7d > calls.ndjson",
+			"incipit calls export customer-support --outcome error --newest --since 24h",
+			"incipit calls export customer-support --score 'satisfaction<=2'",
 			"incipit calls export --format parquet --out calls.parquet"),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeIDs(e),
@@ -52,7 +55,13 @@ func callsExportCommand(e *env) *cobra.Command {
 					return err
 				}
 			}
-			req.Format = callfile.Format(format)
+			req.Format, req.Outcome = callfile.Format(format), registry.Outcome(outcome)
+			if req.Score, err = registry.ParseScoreBounds(score); err != nil {
+				return err
+			}
+			if err := req.Check(); err != nil {
+				return err
+			}
 			if err := req.period(since, from, to, e.now()); err != nil {
 				return err
 			}
@@ -62,12 +71,19 @@ func callsExportCommand(e *env) *cobra.Command {
 	envFlag(cmd, e, &req.Environment, "only calls in this `ENV`ironment")
 	fl := cmd.Flags()
 	fl.StringVar(&req.Version, "version", "", "only calls of this `VERSION`")
+	fl.StringVar(&req.Arm, "arm", "", "only calls of this `ARM`: stable, candidate, or one of an experiment")
+	fl.StringVar(&outcome, "outcome", "", "only calls that ended so: ok, error or cancelled")
+	fl.StringVar(&req.ErrorClass, "error-class", "", "only errors of this `CLASS`: provider, prompt, timeout or unknown")
+	fl.StringVar(&score, "score", "", "only calls with this `SCORE`, such as satisfaction, \"satisfaction<=2\" or \"relevance>=0.5\"")
+	fl.BoolVar(&req.Newest, "newest", false, "the calls that were taken last come first")
 	fl.StringVar(&since, "since", "", "only calls that started in the last `TIME`, such as 24h or 7d")
 	fl.StringVar(&from, "from", "", "only calls that started at this `TIME` or later, such as \"2026-11-22 14:00\", in UTC")
 	fl.StringVar(&to, "to", "", "only calls that started before this `TIME`")
 	fl.StringVar(&format, "format", string(callfile.NDJSON), "write this `FORMAT`: ndjson or parquet")
 	fl.StringVarP(&req.Out, "out", "o", "", "write to `FILE`; without it, to standard output")
 	cmd.MarkFlagsMutuallyExclusive("since", "from")
+	complete(cmd, "outcome", string(registry.OK), string(registry.Failed), string(registry.Cancelled))
+	complete(cmd, "error-class", string(registry.ProviderError), string(registry.PromptError), string(registry.TimeoutError), registry.UnknownError)
 	complete(cmd, "format", string(callfile.NDJSON), string(callfile.Parquet))
 	if err := cmd.RegisterFlagCompletionFunc("version", completeVersions(e)); err != nil {
 		panic(err) // the flag was just defined

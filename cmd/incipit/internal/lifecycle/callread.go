@@ -35,9 +35,9 @@ func (s *Shared) readable(ctx context.Context, env string, id prompt.ID) error {
 	return err
 }
 
-// Calls lists recorded calls in the order in which they were taken, as far as
-// the caller may read them: a page of at most limit of them, which may be
-// empty, and the number to go on after, 0 behind the last.
+// Calls lists recorded calls in the order in which they were taken, or the newest
+// first, as far as the caller may read them: a page of at most limit of them,
+// which may be empty, and the number to go on after, 0 behind the last.
 func (s *Shared) Calls(ctx context.Context, q registry.CallQuery, limit int) (calls []registry.WireCall, next int64, err error) {
 	log, err := s.callLog()
 	if err != nil {
@@ -56,8 +56,13 @@ func (s *Shared) Calls(ctx context.Context, q registry.CallQuery, limit int) (ca
 		}
 		q.Version = v.String()
 	}
-	f := calllog.Filter{Prompt: q.Prompt, Environment: q.Environment, Version: q.Version, From: q.From, To: q.To, After: q.After}
-	records, err := log.List(ctx, f, limit)
+	if err := q.Check(); err != nil {
+		return nil, 0, err
+	}
+	records, next, err := log.List(ctx, calllog.Filter{
+		Prompt: q.Prompt, Environment: q.Environment, Version: q.Version, Arm: q.Arm, Outcome: q.Outcome, ErrorClass: q.ErrorClass, Score: q.Score,
+		From: q.From, To: q.To, Newest: q.Newest, After: q.After,
+	}, limit)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -68,9 +73,6 @@ func (s *Shared) Calls(ctx context.Context, q registry.CallQuery, limit int) (ca
 		if c.May(registry.MayRead, call.Environment, call.Prompt) == nil {
 			calls = append(calls, call.Wire())
 		}
-	}
-	if len(records) == limit {
-		next = records[limit-1].Seq
 	}
 	return calls, next, nil
 }

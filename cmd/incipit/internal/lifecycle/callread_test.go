@@ -126,9 +126,65 @@ func TestCallsAreReadInPagesOfWhatTheCallerMayRead(t *testing.T) {
 			"a period":         {From: called(5).StartedAt, To: called(10).StartedAt},
 			"a prompt nowhere": {Prompt: "support", Environment: "dev", Version: "1.1.0"},
 		} {
-			calls, _, err := r.shared.Calls(reader(t, "*", "*"), q, 1000)
+			calls, next, err := r.shared.Calls(reader(t, "*", "*"), q, 1000)
+			if next != 0 {
+				t.Errorf("%s: the list goes on behind %d", name, next)
+			}
 			if n := map[string]int{"a prompt nowhere": 0}; err != nil || name != "a prompt nowhere" && len(calls) != 5 || name == "a prompt nowhere" && len(calls) != n[name] {
 				t.Errorf("%s: %d calls, %v", name, len(calls), err)
+			}
+		}
+	})
+}
+
+func TestTheNewestCallsComeFirstAndByWhatBecameOfThem(t *testing.T) {
+	eachRecording(t, func(t *testing.T, r *rig, log *calllog.Log) {
+		for n := range 20 {
+			keep(t, log, calllog.SubjectHash{}, called(n, func(c *registry.Call) {
+				if n%2 == 0 {
+					c.Outcome, c.ErrorClass = registry.Failed, registry.PromptError
+				}
+				if n%4 == 0 {
+					c.Arm = registry.CandidateArm
+				}
+				if n%6 == 0 {
+					c.Satisfaction = registry.Some(2.0)
+				}
+			}))
+		}
+		q := registry.CallQuery{Prompt: "support", Arm: registry.CandidateArm, Outcome: registry.Failed, ErrorClass: "prompt", Newest: true}
+		for _, tt := range []struct {
+			score string
+			want  []int
+		}{{"", []int{16, 12, 8, 4, 0}}, {"satisfaction<=3", []int{12, 0}}} {
+			var err error
+			if q.Score, err = registry.ParseScoreBounds(tt.score); err != nil {
+				t.Fatal(err)
+			}
+			var got, want []string
+			for _, n := range tt.want {
+				want = append(want, called(n).ID.String())
+			}
+			q.After = 0
+			for page := 0; page < 30; page++ {
+				calls, next, err := r.shared.Calls(reader(t, "production", "support"), q, 2)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, c := range calls {
+					got = append(got, c.ID)
+				}
+				if page == 0 { // what comes meanwhile is not on the pages behind
+					keep(t, log, calllog.SubjectHash{}, called(1000+len(tt.score), func(c *registry.Call) {
+						c.Arm, c.Outcome, c.ErrorClass = registry.StableArm, registry.Failed, registry.PromptError
+					}))
+				}
+				if q.After = next; next == 0 {
+					break
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q: %v, want %v", tt.score, got, want)
 			}
 		}
 	})
@@ -151,6 +207,8 @@ func TestCallsThatCannotBeAskedForAreRefused(t *testing.T) {
 			{"an unknown prompt", everything, registry.CallQuery{Prompt: "supprt"}, 10, registry.ErrNotFound, "supprt"},
 			{"an unknown environment", everything, registry.CallQuery{Environment: "qa"}, 10, registry.ErrNotFound, `"qa"`},
 			{"no version", everything, registry.CallQuery{Version: "one"}, 10, prompt.ErrInvalid, "one"},
+			{"an outcome that there is not", everything, registry.CallQuery{Outcome: "good"}, 10, prompt.ErrInvalid, `outcome is "good"`},
+			{"a score that cannot be", everything, registry.CallQuery{Score: &registry.ScoreBounds{Min: new(7.0)}}, 10, prompt.ErrInvalid, "score"},
 			{"no page", everything, registry.CallQuery{}, 0, prompt.ErrInvalid, "limit is 0"},
 			{"too large a page", everything, registry.CallQuery{}, maxCalls + 1, prompt.ErrInvalid, "limit is 10001; it must be from 1 to 10000"},
 		} {

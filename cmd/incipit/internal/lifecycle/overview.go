@@ -13,10 +13,11 @@ import (
 type shelves struct {
 	standings *kept[sqlstore.Mark, []registry.Standing]
 	versions  *kept[sqlstore.Mark, map[prompt.ID][]prompt.Version] // in order, the newest last
+	findables *kept[sqlstore.Mark, []findable]
 }
 
 func newShelves() shelves {
-	return shelves{newKept[sqlstore.Mark, []registry.Standing](), newKept[sqlstore.Mark, map[prompt.ID][]prompt.Version]()}
+	return shelves{newKept[sqlstore.Mark, []registry.Standing](), newKept[sqlstore.Mark, map[prompt.ID][]prompt.Version](), newKept[sqlstore.Mark, []findable]()}
 }
 
 // standings lists every prompt, in order. It is shared, and not to be changed.

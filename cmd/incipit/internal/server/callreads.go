@@ -57,6 +57,25 @@ type Period struct {
 	To   time.Time `query:"to"`
 }
 
+// begin is where a period begins that may say so by how far it looks back.
+func (s *Server) begin(p Period, since string) (time.Time, error) {
+	if since == "" {
+		return p.From, nil
+	}
+	back, err := api.ParseAge(since)
+	if err == nil && !p.From.IsZero() {
+		err = registry.Errorf(prompt.ErrInvalid, "from and since both say where to begin")
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	until := p.To
+	if until.IsZero() {
+		until = s.config.Now()
+	}
+	return until.Add(-back), nil
+}
+
 type statsInput struct {
 	Period
 	Prompt      string `query:"prompt" required:"true" maxLength:"300"`
@@ -73,21 +92,36 @@ func (s *Server) stats(ctx context.Context, in *statsInput) (*reply[registry.Sta
 		return nil, err
 	}
 	q := registry.StatsQuery{Prompt: id, Environment: in.Environment, Version: in.Version, Arm: in.Arm, From: in.From, To: in.To, By: in.By}
-	if in.Since != "" {
-		back, err := api.ParseAge(in.Since)
-		if err == nil && !in.From.IsZero() {
-			err = registry.Errorf(prompt.ErrInvalid, "from and since both say where to begin")
-		}
-		if err != nil {
-			return nil, err
-		}
-		until := in.To
-		if until.IsZero() {
-			until = s.config.Now()
-		}
-		q.From = until.Add(-back)
+	if q.From, err = s.begin(in.Period, in.Since); err != nil {
+		return nil, err
 	}
 	return answered(s.service.Stats(ctx, q))
+}
+
+type seriesInput struct {
+	Period
+	Prompt      string `query:"prompt" required:"true" maxLength:"300"`
+	Environment string `query:"environment" maxLength:"64"`
+	Since       string `query:"since" doc:"In the place of from: how far to look back, such as 24h (what is taken if nothing is said) or 30d" maxLength:"16"`
+	By          string `query:"by" enum:"version,arm" default:"version" doc:"What a line is of"`
+	Step        string `query:"step" enum:"1m,5m,15m,1h,6h,24h,168h" doc:"Between two points; chosen by the length of the period if nothing is said"`
+}
+
+func (s *Server) series(ctx context.Context, in *seriesInput) (*reply[registry.Series], error) {
+	id, err := prompt.ParseID(in.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	q := registry.SeriesQuery{Prompt: id, Environment: in.Environment, From: in.From, To: in.To, By: in.By}
+	if in.Step != "" {
+		if q.Step, err = api.ParseAge(in.Step); err != nil {
+			return nil, err
+		}
+	}
+	if q.From, err = s.begin(in.Period, in.Since); err != nil {
+		return nil, err
+	}
+	return answered(s.service.Series(ctx, q))
 }
 
 type ranInput struct {
@@ -104,15 +138,26 @@ type callsInput struct {
 	Prompt      string `query:"prompt" maxLength:"300"`
 	Environment string `query:"environment" maxLength:"64"`
 	Version     string `query:"version" maxLength:"64"`
+	Arm         string `query:"arm" maxLength:"128"`
+	Outcome     string `query:"outcome" enum:"ok,error,cancelled"`
+	ErrorClass  string `query:"error_class" enum:"provider,prompt,timeout,unknown" doc:"Of errors"`
+	Score       string `query:"score" doc:"Calls with such a score: satisfaction, or the name of a feedback, and if you like bounds: satisfaction<=2, relevance>=0.5" maxLength:"128"`
+	Order       string `query:"order" enum:"oldest,newest" default:"oldest" doc:"What was taken first comes first, or last"`
 	Cursor      string `query:"cursor" doc:"next_cursor of the page before" maxLength:"64"`
 	Limit       int    `query:"limit" minimum:"1" maximum:"10000" default:"1000"`
 }
 
-// calls lists calls in the order in which they were committed.
+// calls lists calls in the order in which they were committed, or backwards.
 func (s *Server) calls(ctx context.Context, in *callsInput) (*reply[api.Page[registry.WireCall]], error) {
-	q := registry.CallQuery{Environment: in.Environment, Version: in.Version, From: in.From, To: in.To}
+	q := registry.CallQuery{
+		Environment: in.Environment, Version: in.Version, Arm: in.Arm, Outcome: registry.Outcome(in.Outcome), ErrorClass: in.ErrorClass,
+		From: in.From, To: in.To, Newest: in.Order == "newest",
+	}
 	var err error
 	if q.After, err = callsAfter(in.Cursor); err != nil {
+		return nil, err
+	}
+	if q.Score, err = registry.ParseScoreBounds(in.Score); err != nil {
 		return nil, err
 	}
 	if in.Prompt != "" {

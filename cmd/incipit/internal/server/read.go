@@ -43,6 +43,16 @@ func (s *Server) overview(ctx context.Context, _ *struct{}) (*reply[registry.Ove
 	return answered(s.service.Overview(ctx))
 }
 
+type searchInput struct {
+	Q     string `query:"q" doc:"Words: each hit holds all of them, in any order" maxLength:"200"`
+	Limit int    `query:"limit" minimum:"1" maximum:"100" default:"20"`
+}
+
+func (s *Server) search(ctx context.Context, in *searchInput) (*reply[api.Page[registry.Hit]], error) {
+	found, err := s.service.Search(ctx, in.Q, in.Limit)
+	return answered(api.Page[registry.Hit]{Items: found}, err)
+}
+
 // InPrompt is the prompt of a path.
 type InPrompt struct {
 	Prompt string `path:"prompt" maxLength:"300"`

@@ -42,6 +42,7 @@ func (s *Server) everyRoute() []route {
 
 		{get, "/v1/prompts", "list-prompts", may(somewhere, read), typed(s.prompts), "The prompts, and what runs of them where", false},
 		{get, "/v1/overview", "overview", may(somewhere, read), typed(s.overview), "What runs where, how far behind it is, and how it fares", false},
+		{get, "/v1/search", "search", may(somewhere, read), typed(s.search), "Prompts, releases and texts that hold some words, the best first", false},
 		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last", false},
 		{get, aPrompt + "/releases/{version}", "get-release", may(ofPrompt, read), typed(s.release), "A release and what it holds", false},
 		{get, aPrompt + "/history", "history", may(ofPrompt, read), typed(s.history), "What was done to a prompt, by environment, the oldest first", false},
@@ -80,6 +81,7 @@ func (s *Server) everyRoute() []route {
 		{post, "/v1/calls/{ref}/feedback", "rate", may(somewhere, record), typed(s.rate), "Say of a call how it was, also before it has arrived", true},
 		{post, "/v1/otlp/v1/traces", "record-spans", may(somewhere, record), plain(s.spans, describeSpans), "Record the calls that OpenTelemetry spans tell of", true},
 		{get, "/v1/stats", "stats", may(somewhere, read), typed(s.stats), "How the calls of a prompt fared", false},
+		{get, "/v1/stats/series", "series", may(somewhere, read), typed(s.series), "How the calls of a prompt fared over time, by version, and what was deployed meanwhile", false},
 		{get, "/v1/trace/{ref}", "trace", may(somewhere, read), typed(s.trace), "What a response was made of", false},
 		{get, anEnvironment + "/ran", "what-ran", may(environment, read), typed(s.ran), "What an environment ran at a moment", false},
 

@@ -151,7 +151,7 @@ func (r *Rollup) Figures() registry.Figures {
 			string(registry.ProviderError): r.ProviderErrors,
 			string(registry.PromptError):   r.PromptErrors,
 			string(registry.TimeoutError):  r.Timeouts,
-			"unknown":                      r.UnknownErrors,
+			registry.UnknownError:          r.UnknownErrors,
 		},
 		P50LatencyMS: r.Latency.figure(0.50), P95LatencyMS: r.Latency.figure(0.95), P99LatencyMS: r.Latency.figure(0.99),
 		P50FirstTokenMS: r.FirstToken.figure(0.50), P95FirstTokenMS: r.FirstToken.figure(0.95),

@@ -92,8 +92,8 @@ func TestPagesHaveEachCallThatTheFilterChooses(t *testing.T) {
 			if f.Score != nil && len(want) == 0 {
 				t.Errorf("%+v chooses nothing", f)
 			}
-			for _, limit := range []int{7, 100, 10_000} {
-				f.stretch = int64(limit % 90) // short ones and the usual
+			for _, limit := range []int{61, 10_000} {
+				f.stretch = map[int]int64{61: 90}[limit] // short ones, and the usual
 				var got []int64
 				for _, r := range pages(t, l, f, limit) {
 					got = append(got, r.Seq)

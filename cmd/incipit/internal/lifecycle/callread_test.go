@@ -166,7 +166,7 @@ func TestTheNewestCallsComeFirstAndByWhatBecameOfThem(t *testing.T) {
 				want = append(want, called(n).ID.String())
 			}
 			q.After = 0
-			for page := 0; page < 30; page++ {
+			for page := range 30 {
 				calls, next, err := r.shared.Calls(reader(t, "production", "support"), q, 2)
 				if err != nil {
 					t.Fatal(err)

@@ -110,7 +110,7 @@ func (s *Shared) Overview(ctx context.Context) (registry.Overview, error) {
 			}
 			row.Places[env] = registry.OverviewPlace{
 				Running: d.Status(), Behind: newerThan(versions[st.Prompt], d.Version),
-				Ahead:  c.May(registry.MayRead, next[env], st.Prompt) == nil && aheadOf(d, st.Running, next[env]),
+				Ahead:  aheadOf(d, st.Running, next[env]) && c.May(registry.MayRead, next[env], st.Prompt) == nil,
 				Action: d.Action, From: d.From, Reason: d.Reason, Health: known.of(registry.Place{Prompt: st.Prompt, Environment: env}, d),
 			}
 		}

@@ -17,6 +17,7 @@ const (
 	MayRead     Permission = "read"     // see what runs, history, releases
 	MayResolve  Permission = "resolve"  // be served prompts
 	MayRecord   Permission = "record"   // send calls and feedback
+	MayPropose  Permission = "propose"  // write drafts of prompts, and put them on a branch
 	MayDeploy   Permission = "deploy"   // deploy, shift, promote, roll back, retire
 	MayApprove  Permission = "approve"  // approve what others deploy
 	MayEvidence Permission = "evidence" // file evidence
@@ -27,7 +28,7 @@ const (
 
 // Permissions are all of them.
 func Permissions() []Permission {
-	return []Permission{MayRead, MayResolve, MayRecord, MayDeploy, MayApprove, MayEvidence, MaySync, MayAudit, MayAdmin}
+	return []Permission{MayRead, MayResolve, MayRecord, MayPropose, MayDeploy, MayApprove, MayEvidence, MaySync, MayAudit, MayAdmin}
 }
 
 // A Grant allows some actions on some prompts in some environments. A pattern

@@ -14,7 +14,7 @@ import (
 func tables() []string {
 	return []string{
 		"meta", "environment", "prompt", "release", "release_problem", "deployment", "once", "approval", "evidence", "statement",
-		"api_key", "person", "audit", "audit_head", "mirror", "probe", "rollout", "steady", "decision", "lease", "webhook", "delivery",
+		"api_key", "person", "audit", "audit_head", "mirror", "probe", "rollout", "steady", "decision", "lease", "webhook", "delivery", "draft",
 	}
 }
 

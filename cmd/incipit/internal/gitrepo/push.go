@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -39,7 +37,7 @@ func (r *Repo) PushFile(ctx context.Context, c FileCommit) (commit string, err e
 		if err := r.sweep(); err != nil {
 			return err
 		}
-		if commit, err = r.commitFile(ctx, c); err != nil {
+		if commit, err = r.commitTree(ctx, c.Parent, []FileData{{c.Path, c.Data}}, c.Message, c.By, c.By); err != nil {
 			return err
 		}
 		// The lease makes it a compare-and-set: without it, a branch that was
@@ -69,55 +67,6 @@ func orZero(id, like string) string {
 		return strings.Repeat("0", len(like))
 	}
 	return id
-}
-
-func (r *Repo) commitFile(ctx context.Context, c FileCommit) (string, error) {
-	index := filepath.Join(r.StateDir(), "index")
-	forget := func() error {
-		for _, name := range []string{index, index + ".lock"} {
-			if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := forget(); err != nil {
-		return "", err
-	}
-	when := fmt.Sprintf("%d +0000", c.By.At.Unix())
-	step := func(stdin []byte, args ...string) (string, error) {
-		cmd, err := r.command(ctx, args...)
-		if err != nil {
-			return "", err
-		}
-		cmd.Env = append(cmd.Env, "GIT_INDEX_FILE="+index,
-			"GIT_AUTHOR_NAME="+c.By.Name, "GIT_AUTHOR_EMAIL="+c.By.Mail, "GIT_AUTHOR_DATE="+when,
-			"GIT_COMMITTER_NAME="+c.By.Name, "GIT_COMMITTER_EMAIL="+c.By.Mail, "GIT_COMMITTER_DATE="+when)
-		stderr := &tail{limit: 16 << 10}
-		cmd.Stderr = stderr
-		out, err := wait(ctx, cmd, stdin, args, stderr)
-		return strings.TrimSpace(string(out)), err
-	}
-	blob, err := step(c.Data, "hash-object", "-w", "--stdin", "--no-filters")
-	if err != nil {
-		return "", err
-	}
-	commit := []string{"commit-tree"}
-	if c.Parent != "" {
-		if _, err := step(nil, "read-tree", "--end-of-options", c.Parent); err != nil {
-			return "", err
-		}
-		commit = append(commit, "-p", c.Parent)
-	}
-	if _, err := step(nil, "update-index", "--add", "--cacheinfo", "100644,"+blob+","+c.Path); err != nil {
-		return "", err
-	}
-	tree, err := step(nil, "write-tree")
-	if err != nil {
-		return "", err
-	}
-	id, err := step([]byte(c.Message), append(commit, "-F", "-", tree)...)
-	return id, errors.Join(err, forget())
 }
 
 // explainPush tells a branch that moved from a remote that refuses. A line of

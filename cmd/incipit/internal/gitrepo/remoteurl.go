@@ -151,3 +151,25 @@ func withoutUserinfo(s string) string {
 	}
 	return prompt.Clip(scheme+rest, 120)
 }
+
+// Page is where a browser finds the repository: its host, without a port that
+// is not the browser's, and its path there, without .git. ok is false for a
+// directory of this machine.
+func (u RemoteURL) Page() (host, path string, ok bool) {
+	switch {
+	case u.Local() || u.text == "":
+		return "", "", false
+	case strings.Contains(u.text, "://"):
+		parsed, err := url.Parse(u.text)
+		if err != nil {
+			return "", "", false
+		}
+		if host, path = parsed.Hostname(), parsed.Path; u.scheme == "https" {
+			host = parsed.Host
+		}
+	default:
+		_, path, _ = strings.Cut(u.text, ":")
+		host = u.host
+	}
+	return host, strings.TrimSuffix(strings.Trim(path, "/"), ".git"), true
+}

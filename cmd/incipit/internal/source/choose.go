@@ -12,6 +12,9 @@ import (
 
 // choose finds the version and holds it against the rules.
 func (p *ReleasePlan) choose(req ReleaseRequest, m prompt.Metadata, base prompt.Version) error {
+	if req.Enough {
+		req = p.enough(req, m, base)
+	}
 	v, err := p.wanted(req, m, base)
 	if err != nil {
 		return err
@@ -38,16 +41,32 @@ func (p *ReleasePlan) choose(req ReleaseRequest, m prompt.Metadata, base prompt.
 		return nil
 	}
 	p.Bump = base.BumpTo(v)
-	need := p.Required
-	if base.Major == 0 && need == prompt.Major {
-		need = prompt.Minor // SemVer §4: before 1.0.0 the minor version tells of breaks
-	}
-	if p.Bump < need {
+	if need := p.need(base); p.Bump < need {
 		return registry.WithFix(
 			registry.Errorf(prompt.ErrInvalid, "a %s release is too small for this change, it needs a %s one: %s", p.Bump, need, p.reasons(need)),
 			"incipit release %s --%s -m …", p.Prompt, need)
 	}
 	return nil
+}
+
+// need is the least bump of a release after base.
+func (p *ReleasePlan) need(base prompt.Version) prompt.Bump {
+	if base.Major == 0 && p.Required == prompt.Major {
+		return prompt.Minor // SemVer §4: before 1.0.0 the minor version tells of breaks
+	}
+	return p.Required
+}
+
+// enough is the request with the bump that the change needs.
+func (p *ReleasePlan) enough(req ReleaseRequest, m prompt.Metadata, base prompt.Version) ReleaseRequest {
+	v, err := prompt.ParseVersion(m.Version)
+	switch {
+	case len(p.versions) > 0:
+		req.Bump = max(req.Bump, p.need(base), prompt.Patch)
+	case err != nil || v.IsZero(): // a first release that names no version
+		req.Bump = max(req.Bump, prompt.Minor)
+	}
+	return req
 }
 
 // wanted is the version that the request names or leads to.

@@ -46,7 +46,7 @@ func (w *Workspace) readFile(name string, limit int64) ([]byte, error) {
 	if err := checkPath(w.Files(), name); err != nil {
 		return nil, err
 	}
-	f, err := w.root.Open(filepath.FromSlash(name))
+	f, err := w.Files().Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +56,14 @@ func (w *Workspace) readFile(name string, limit int64) ([]byte, error) {
 		err = fmt.Errorf("%s is larger than %d bytes", name, limit)
 	}
 	return data, err
+}
+
+// stat tells of a file of the workspace, without following a link.
+func (w *Workspace) stat(name string) (fs.FileInfo, error) {
+	if w.bare != nil {
+		return fs.Stat(w.tree, name)
+	}
+	return w.root.Lstat(name)
 }
 
 // readAtMost reads the first bytes of a file.

@@ -92,7 +92,7 @@ func (p *ReleasePlan) write(name string, before, after []byte, atHead bool) {
 
 func (p *ReleasePlan) writeRegistry(w *Workspace, before, after *Registry) {
 	old := before.Bytes()
-	if _, err := w.root.Lstat(w.RegistryPath()); err != nil {
+	if _, err := w.stat(w.RegistryPath()); err != nil {
 		old = nil // there is no file yet
 	}
 	p.write(w.RegistryPath(), old, after.Bytes(), p.registryAtHead && old != nil)
@@ -132,6 +132,10 @@ func (w *Workspace) nextMetadata(data []byte, p *ReleasePlan, d prompt.Draft, me
 // gatherPaths lists what differs from HEAD among the prompt's own files, and
 // refuses what a commit would hold as something other than a plain file.
 func (w *Workspace) gatherPaths(ctx context.Context, repo *gitrepo.Repo, p *ReleasePlan, paths ...string) error {
+	if w.edit != nil {
+		p.Files, p.registryAtHead = w.edit.changed(), true
+		return nil
+	}
 	changed, err := repo.Status(ctx, paths...)
 	if err != nil {
 		return err

@@ -22,6 +22,7 @@ type ReleaseRequest struct {
 	Pre     string // rc: the next 1.4.0-rc.N
 	Message string
 	NoTag   bool // a bump: publish will tag it where it is merged
+	Enough  bool // raise Bump to what the change needs
 
 	Diverged bool // release from a branch that lacks the last release
 
@@ -87,8 +88,10 @@ func (w *Workspace) planRelease(ctx context.Context, req ReleaseRequest, version
 	if err != nil {
 		return nil, err
 	}
-	if err := repo.Ready(); err != nil {
-		return nil, err
+	if w.edit == nil {
+		if err := repo.Ready(); err != nil {
+			return nil, err
+		}
 	}
 	if repo.Shallow {
 		return nil, registry.WithFix(errors.New("this clone is shallow: earlier releases and their tags may be missing"), "git fetch --unshallow --tags")
@@ -127,11 +130,7 @@ func (w *Workspace) planRelease(ctx context.Context, req ReleaseRequest, version
 	if err := w.fillTested(ctx, p, req, d.Metadata); err != nil {
 		return nil, err
 	}
-	o, err := w.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if p.head, err = o.Head(); err != nil {
+	if p.head, err = w.headNow(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.gather(ctx, repo, p, d, req, previous); err != nil {
@@ -142,31 +141,52 @@ func (w *Workspace) planRelease(ctx context.Context, req ReleaseRequest, version
 	return p, nil
 }
 
+// headNow is the commit that a plan is made on.
+func (w *Workspace) headNow(ctx context.Context) (string, error) {
+	if w.bare != nil {
+		return w.head, nil // HEAD may have moved since
+	}
+	o, err := w.reader(ctx)
+	if err != nil {
+		return "", err
+	}
+	return o.Head()
+}
+
 // compareWithBase fills in the changes since the last stable release, which is
 // what callers depend on, and refuses a prompt that is the same.
 func (w *Workspace) compareWithBase(ctx context.Context, p *ReleasePlan, d prompt.Draft) (base prompt.Version, err error) {
+	base, _, same, err := w.compareWithLast(ctx, p, d)
+	if err == nil && same {
+		err = unchanged(p.Prompt, base, w.Config.Prompts)
+	}
+	return base, err
+}
+
+// compareWithLast is compareWithBase, where a prompt that is the same has no
+// changes. It returns the release that it was compared with, too.
+func (w *Workspace) compareWithLast(ctx context.Context, p *ReleasePlan, d prompt.Draft) (base prompt.Version, old prompt.Draft, same bool, err error) {
 	for _, v := range p.versions {
 		if v.Pre == "" {
 			base = v
 		}
 	}
 	if base.IsZero() {
-		return base, nil
+		return base, old, false, nil
 	}
 	r, err := w.ReleaseOf(ctx, p.Prompt, base)
 	if err != nil {
-		return base, err
+		return base, old, false, err
 	}
 	if r.Digest == p.Digest {
-		return base, unchanged(p.Prompt, base, w.Config.Prompts)
+		return base, d, true, nil
 	}
-	old, err := w.Released(ctx, r)
-	if err != nil {
-		return base, err
+	if old, err = w.Released(ctx, r); err != nil {
+		return base, old, false, err
 	}
 	p.Changes = prompt.Compare(old.Prompt, d.Prompt)
 	p.Required = prompt.RequiredBump(p.Changes)
-	return base, nil
+	return base, old, false, nil
 }
 
 // contains refuses a release from a branch that lacks the last one: its words

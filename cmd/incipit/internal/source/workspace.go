@@ -41,6 +41,7 @@ type Workspace struct {
 	bare *gitrepo.Repo
 	head string // "" before the first commit
 	tree fs.FS
+	edit *overlay // in tree, where a prompt is read with other files
 
 	mu      sync.Mutex
 	repo    *gitrepo.Repo    // discovered, once asked for

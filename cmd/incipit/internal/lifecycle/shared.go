@@ -55,6 +55,7 @@ type Shared struct {
 	config SharedConfig
 	db     *sqlstore.Store
 	intake *intake
+	drafts chan struct{} // room for those who look at Git for a draft
 
 	shelves shelves
 
@@ -80,7 +81,7 @@ func NewShared(c SharedConfig) *Shared {
 				return p.Detail, nil
 			},
 		}),
-		config: c, db: c.Store, intake: newIntake(c.Store, c.Now), shelves: newShelves(),
+		config: c, db: c.Store, intake: newIntake(c.Store, c.Now), shelves: newShelves(), drafts: make(chan struct{}, draftReads),
 	}
 }
 

@@ -46,6 +46,45 @@ func (w *Workspace) put(id prompt.ID, texts registry.Texts) error {
 	return nil
 }
 
+// Before are the texts that the commit has of the prompt that is edited.
+func (w *Workspace) Before() registry.Texts {
+	if w.edit == nil {
+		return nil
+	}
+	return w.edit.before
+}
+
+// Past is what a commit holds that the branch has, or had on its way. It
+// reports ErrConflict for any other: it may have been taken back.
+func (w *Workspace) Past(ctx context.Context, commit string) (View, error) {
+	if commit == w.head {
+		return w.Now(), nil
+	}
+	repo, err := w.Git(ctx)
+	if err != nil {
+		return View{}, err
+	}
+	gone := registry.WithFix(registry.Errorf(registry.ErrConflict, "the branch has no commit %s", prompt.Clip(prompt.Visible(commit), 64)), "read the draft again, and start from what it names")
+	if len(commit) < 40 || strings.Trim(commit, "0123456789abcdef") != "" || w.head == "" {
+		return View{}, gone
+	}
+	known, err := repo.Known(ctx, commit)
+	if err == nil && !known {
+		err = gone
+	}
+	if err != nil {
+		return View{}, err
+	}
+	ok, err := repo.Reachable(ctx, commit, w.head)
+	if err == nil && !ok {
+		err = gone
+	}
+	if err != nil {
+		return View{}, err
+	}
+	return w.At(ctx, commit)
+}
+
 // Texts are the files of a prompt in the view; none if it is not there. It
 // reports ErrInvalid for files that a person could not edit as text.
 func (v View) Texts(id prompt.ID) (registry.Texts, error) {

@@ -64,6 +64,9 @@ func NewRemote(c RemoteConfig) (*Remote, error) {
 // URL is the repository's, without any secret.
 func (r *Remote) URL() string { return r.git.URL.String() }
 
+// Mail is the address that the server commits with.
+func (r *Remote) Mail() string { return r.author.Mail }
+
 // Fetch brings the clone up to date, or makes it. It reports
 // registry.ErrUnavailable if the remote cannot be reached: what was fetched
 // before can be read all the same.

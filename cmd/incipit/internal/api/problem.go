@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -13,6 +14,9 @@ import (
 const ProblemType = "application/problem+json"
 
 const problemURN = "urn:incipit:problem:"
+
+// maxFindings bounds how many a Problem tells.
+const maxFindings = 100
 
 // A Problem is how an error crosses HTTP (RFC 9457): Code and Fix are what
 // the command line shows, and by Code errors.Is holds again on the far side.
@@ -24,6 +28,8 @@ type Problem struct {
 	Detail  string `json:"detail" doc:"What happened, and why"`
 	Fix     string `json:"fix,omitempty" doc:"What to try"`
 	Request string `json:"request_id" doc:"By which the server's log and audit log know the request"`
+
+	Findings []prompt.Finding `json:"findings,omitempty" doc:"What validation found in a prompt, where that is why; at most 100"`
 }
 
 // NewProblem tells err, with the status that HTTPStatus gives it if status is
@@ -35,6 +41,11 @@ func NewProblem(err error, status int, request string) Problem {
 	p.Type = problemURN + p.Code
 	if fix, ok := errors.AsType[*registry.FixError](err); ok {
 		p.Fix = fix.Fix
+	}
+	var found interface{ Found() []prompt.Finding }
+	if errors.As(err, &found) {
+		p.Findings = found.Found()
+		p.Findings = p.Findings[:min(len(p.Findings), maxFindings)]
 	}
 	var guarded interface{ Public() string }
 	if errors.As(err, &guarded) { // names hosts or paths, which only the log should

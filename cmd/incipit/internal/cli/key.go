@@ -27,7 +27,7 @@ type grantFlags struct {
 
 func (f *grantFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringSliceVar(&f.allow, "allow", nil, "what it may do: read, resolve, record, deploy, approve, evidence, sync, audit, admin; or `PERMISSIONS` all")
+	fl.StringSliceVar(&f.allow, "allow", nil, "what it may do: read, resolve, record, propose, deploy, approve, evidence, sync, audit, admin; or `PERMISSIONS` all")
 	fl.StringSliceVar(&f.environments, "env", []string{"*"}, "in these `ENVIRONMENTS`; a prefix and * stands for those that begin so")
 	fl.StringSliceVar(&f.prompts, "prompt", []string{"*"}, "for these `PROMPTS`, such as billing/*")
 }

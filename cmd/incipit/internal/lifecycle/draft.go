@@ -27,7 +27,7 @@ func (s *Shared) drafting(ctx context.Context, id prompt.ID) (owner string, err 
 	who, _ := registry.CallerOf(ctx)
 	switch {
 	case s.config.Remote == nil:
-		return "", registry.WithFix(registry.Errorf(registry.ErrUnavailable, "this server has no Git repository, so nothing can be proposed from here"), "start it with --repo")
+		return "", registry.WithFix(registry.Errorf(registry.ErrNotFound, "this server has no Git repository, so nothing can be written and proposed here"), "start it with --repo")
 	case who.Name == "":
 		return "", registry.Errorf(registry.ErrForbidden, "a draft belongs to somebody: say who you are")
 	}
@@ -284,10 +284,10 @@ func render(out *registry.DraftPreview, p prompt.Prompt, findings []prompt.Findi
 // authorOf is who a commit names as its author: a person by their mail, and a
 // program by its name at the mail that the server commits with.
 func (s *Shared) authorOf(ctx context.Context, who registry.Caller) (string, error) {
-	name, mail := who.Name, who.Name
+	name, mail := who.Name, plainName(who.Name)
 	if !strings.Contains(mail, "@") {
 		mail = s.config.Remote.Mail()
-	} else if p, err := s.db.Person(ctx, strings.ToLower(mail)); err == nil && p.Name != "" {
+	} else if p, err := s.db.Person(ctx, strings.ToLower(who.Name)); err == nil && p.Name != "" {
 		name = p.Name
 	} else if err != nil && !errors.Is(err, registry.ErrNotFound) {
 		return "", err

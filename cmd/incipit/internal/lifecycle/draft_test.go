@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore/storetest"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -119,7 +120,7 @@ func TestADraftOfWhatIsNoDraftIsRefused(t *testing.T) {
 		t.Errorf("a new prompt: %+v", anew)
 	}
 	without := over(t, storetest.SQLite(t), nil)
-	if _, err := without.shared.Draft(by(t, ada), "support"); !errors.Is(err, registry.ErrUnavailable) {
+	if _, err := without.shared.Draft(by(t, ada), "support"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("without Git: %v", err)
 	}
 }
@@ -314,9 +315,18 @@ func TestAProposalThatIsNotValidSaysWhy(t *testing.T) {
 	if got := git(t, dir, "branch", "--list", "incipit/*"); got != "" {
 		t.Errorf("got %s", got)
 	}
-	for name, want := range map[string]string{"ci-bot": "ci-bot <incipit@localhost>", "x <y>\n@z": "x y @z <xy@z>", "...@": "@ <...@>"} {
+}
+
+func TestWhoProposesIsTheAuthor(t *testing.T) {
+	r, _ := writing(t, storetest.SQLite(t))
+	if err := r.shared.SetPerson(by(t, "admin"), registry.Person{Mail: ada, Grants: []registry.Grant{{Permissions: []registry.Permission{registry.MayPropose}, Environments: []string{"*"}, Prompts: []string{"*"}}}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		ada: ada + " <" + ada + ">", "ci-bot": "ci-bot <incipit@localhost>", "x <y>\n@z": "x y @z <xy@z>", "...@": "@ <@>", "<>": "somebody <incipit@localhost>",
+	} {
 		got, err := r.shared.authorOf(by(t, name), registry.Caller{Name: name})
-		if err != nil || (want != got && name == "ci-bot") {
+		if _, ok := gitrepo.ParseIdentity(got); err != nil || got != want || !ok {
 			t.Errorf("%q: got %q, %v", name, got, err)
 		}
 	}

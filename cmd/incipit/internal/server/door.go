@@ -30,6 +30,7 @@ const (
 	maxHeader     = 32 << 10
 	maxBody       = 1 << 20
 	maxImport     = 16 << 20
+	maxDraft      = 4 << 20 // four files, in JSON
 	maxHook       = 8 << 20
 	maxRequestID  = 64
 	maxOnce       = 128 // of a key for what counts once

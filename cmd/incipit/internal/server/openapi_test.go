@@ -114,7 +114,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		return r.server.routes[slices.IndexFunc(r.server.routes, func(rt route) bool { return rt.name == name })]
 	}
 	well := make(map[string]bool)
-	do := func(name, path, body string, headers ...string) got {
+	ask := func(r *rig, name, path, body string, headers ...string) got {
 		t.Helper()
 		rt := route(name)
 		g := r.send(rt.method, path, r.admin, body, headers...)
@@ -124,6 +124,10 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 		}
 		well[name] = true
 		return g
+	}
+	do := func(name, path, body string, headers ...string) got {
+		t.Helper()
+		return ask(r, name, path, body, headers...)
 	}
 	const env, place = "/v1/environments/dev", "/v1/environments/dev/prompts/support/"
 	until(t, func() bool { return r.send("GET", "/readyz", "", "").status == 200 })
@@ -185,6 +189,7 @@ func TestAnswersAreWhatTheDocumentSays(t *testing.T) {
 	mac := hmac.New(sha256.New, []byte(hookSecret))
 	mac.Write([]byte(push))
 	do("git-hook", "/v1/hooks/git/github", push, "X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)), "X-Github-Event", "push")
+	t.Run("drafts", func(t *testing.T) { draftStory(t, ask) })
 	for _, name := range []string{"healthz", "readyz"} {
 		do(name, "/"+name, "")
 	}

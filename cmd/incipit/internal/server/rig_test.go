@@ -25,6 +25,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/calllog"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/notify"
+	gitsource "github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore/storetest"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -48,6 +49,7 @@ type rig struct {
 	before  func(*Server)
 	away    atomic.Bool // the keys cannot be looked up
 	calls   *calllog.Log
+	remote  *gitsource.Remote // nil: the server has no Git
 }
 
 type lockedBuffer struct {
@@ -162,7 +164,7 @@ func (r *rig) serve(edit func(*Config)) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log, Calls: r.calls, Observe: figures.Observe, Notify: sender})
+	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log, Calls: r.calls, Observe: figures.Observe, Notify: sender, Remote: r.remote})
 	c := Config{
 		Service: r.service, Figures: figures, Now: time.Now, Random: rand.Reader, Log: log, Version: "test",
 		Verifier: auth.NewVerifier(auth.VerifierConfig{Find: r.service.FindKey, Version: r.keysVersion, Now: time.Now, MaxAge: 100 * time.Millisecond}),

@@ -34,7 +34,10 @@ func (s *Server) everyRoute() []route {
 		anEnvironment       = "/v1/environments/{environment}"
 		place               = anEnvironment + "/prompts/{prompt}/"
 
+		aDraft = aPrompt + "/draft"
+
 		read, deploy, admin, record = registry.MayRead, registry.MayDeploy, registry.MayAdmin, registry.MayRecord
+		propose                     = registry.MayPropose
 	)
 	rs := []route{
 		{get, "/v1/me", "me", may(signedIn), typed(s.me), "Who asks, and what they may do", false},
@@ -46,6 +49,14 @@ func (s *Server) everyRoute() []route {
 		{get, aPrompt + "/releases", "list-releases", may(ofPrompt, read), typed(s.releases), "The releases of a prompt, the newest version last", false},
 		{get, aPrompt + "/releases/{version}", "get-release", may(ofPrompt, read), typed(s.release), "A release and what it holds", false},
 		{get, aPrompt + "/history", "history", may(ofPrompt, read), typed(s.history), "What was done to a prompt, by environment, the oldest first", false},
+
+		{get, "/v1/drafts", "list-drafts", may(somewhere, propose), typed(s.drafts), "What the caller is writing, the latest first", false},
+		{get, aDraft, "get-draft", may(ofPrompt, propose), typed(s.draft), "What the caller is writing of a prompt, or the prompt as the branch has it; who else writes it, and what changed meanwhile", false},
+		{put, aDraft, "save-draft", may(ofPrompt, propose), upTo(maxDraft, typed(s.saveDraft)), "Keep what the caller is writing of a prompt", true},
+		{del, aDraft, "discard-draft", may(ofPrompt, propose), typed(s.discardDraft), "Forget what the caller is writing of a prompt", false},
+		{post, aDraft + "/check", "check-draft", may(ofPrompt, propose), upTo(maxDraft, typed(s.checkDraft)), "What is wrong with texts of a prompt, and what a release of them would be", true},
+		{post, aDraft + "/preview", "preview-draft", may(ofPrompt, propose), upTo(maxDraft, typed(s.previewDraft)), "Texts of a prompt, with values for their variables", true},
+		{post, aDraft + "/propose", "propose-draft", may(ofPrompt, propose), typed(s.proposeDraft), "Make a branch of the caller's draft, for others to read and merge", false},
 
 		{get, "/v1/environments", "list-environments", may(somewhere, read), typed(s.environments), "The environments in their order, and their rules", false},
 		{put, anEnvironment, "set-environment", may(wholly, admin), typed(s.setEnvironment), "Add an environment, or change its rules", false},

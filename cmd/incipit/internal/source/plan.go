@@ -72,6 +72,9 @@ func (e *InvalidError) Error() string {
 
 func (e *InvalidError) Unwrap() error { return prompt.ErrInvalid }
 
+// Found is what a server tells of it.
+func (e *InvalidError) Found() []prompt.Finding { return e.Findings }
+
 // PlanRelease works out what a release would do, and refuses what must not be
 // released: an invalid or unchanged prompt, a version that is taken or not
 // higher, and a bump smaller than the change.

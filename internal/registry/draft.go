@@ -158,3 +158,33 @@ type Proposal struct {
 	URL     string    `json:"url,omitempty"` // where a pull or merge request is opened; "" where the host is not known
 	At      time.Time `json:"at"`
 }
+
+// A DraftTest asks that the suite of a prompt is run on texts.
+type DraftTest struct {
+	Prompt prompt.ID
+	Files  Texts
+}
+
+// A DraftReport is what came of it.
+type DraftReport struct {
+	Suite   string           `json:"suite,omitempty"` // the file; "" where there is none
+	Live    bool             `json:"live"`            // providers were asked; else recorded answers alone
+	Cases   []DraftCase      `json:"cases"`           // at most 500
+	Passed  int              `json:"passed"`
+	Failed  int              `json:"failed"`
+	Errors  int              `json:"errors"`
+	Cost    *float64         `json:"cost,omitempty"`    // US dollars; nil: not known
+	Nothing string           `json:"nothing,omitempty"` // why no model was asked
+	Fix     string           `json:"fix,omitempty"`     // and what to try
+	Found   []prompt.Finding `json:"findings"`          // what is wrong with the texts or the suite
+}
+
+// A DraftCase is one case of the suite.
+type DraftCase struct {
+	Number      int      `json:"number"`
+	Description string   `json:"description"`
+	Outcome     string   `json:"outcome" enum:"pass,fail,error"`
+	Reason      string   `json:"reason,omitempty"` // of what did not pass
+	Output      string   `json:"output"`           // clipped
+	Cost        *float64 `json:"cost,omitempty"`
+}

@@ -47,6 +47,8 @@ type serveFlags struct {
 	issuer, client       string
 	logJSON              bool
 	allow                []string // where webhooks may be
+	testLive             bool     // tests of drafts may ask providers
+	testMaxCost          float64  // US dollars of one run
 	evidenceKeys         string   // file of the keys that evidence must be signed with
 
 	keepCalls, keepRollups    string // ages
@@ -91,6 +93,8 @@ func serveCommand(e *env) *cobra.Command {
 	fl.BoolVar(&f.keepContent, "keep-content", e.getenv("INCIPIT_KEEP_CONTENT") == "true", "keep what calls say of their inputs and outputs")
 	fl.BoolVar(&f.keepSubjects, "keep-subjects", e.getenv("INCIPIT_KEEP_SUBJECTS") == "true", "keep the subjects of calls as they are sent, and not as a hash alone")
 	fl.StringVar(&f.evidenceKeys, "evidence-keys", e.getenv("INCIPIT_EVIDENCE_KEYS"), "believe evidence of tests that a key in this `FILE` signed, and no other")
+	fl.BoolVar(&f.testLive, "test-live", false, "let test runs of drafts ask providers, with the server's keys; else recorded answers alone")
+	fl.Float64Var(&f.testMaxCost, "test-max-cost", 0.50, "with --test-live, stop a run before the call that could pass this many `DOLLARS`")
 	cmd.MarkFlagsRequiredTogether("tls-cert", "tls-key")
 	cmd.MarkFlagsRequiredTogether("oidc-issuer", "oidc-client")
 	return cmd
@@ -99,6 +103,9 @@ func serveCommand(e *env) *cobra.Command {
 func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	if err := server.CheckListen(f.listen, f.cert != "", f.dev, f.insecure); err != nil {
 		return err
+	}
+	if !(f.testMaxCost > 0 && f.testMaxCost <= 1000) {
+		return registry.Errorf(prompt.ErrInvalid, "--test-max-cost must be US dollars, above 0 and at most 1000")
 	}
 	var keys evidence.Keys
 	if f.evidenceKeys != "" {
@@ -152,7 +159,7 @@ func runServe(ctx context.Context, e *env, f *serveFlags) (err error) {
 	svc := lifecycle.NewShared(lifecycle.SharedConfig{
 		Store: store, Remote: remote, SyncEvery: f.every, Mirror: f.mirror, Now: e.now, Random: rand.Reader, Log: log,
 		Calls: calls, KeepContent: f.keepContent, KeepSubjects: f.keepSubjects, KeepCalls: kept.KeepCalls, Observe: figures.Observe,
-		Notify: sender, Told: told.Observe, Keys: keys,
+		Notify: sender, Told: told.Observe, Keys: keys, TestDraft: (&draftTester{e, remote, f.testLive, f.testMaxCost}).test,
 	})
 	if envs, err := store.Environments(ctx); err == nil && len(envs) == 0 { // the first start: there is nothing to serve before
 		if _, err := svc.Sync(ctx); err != nil {

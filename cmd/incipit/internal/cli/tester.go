@@ -39,6 +39,7 @@ type tester struct {
 	webhooks  *notify.Sender // nil: assertions may post nothing
 
 	before func([]suite.Question)
+	closed bool // no provider may be an address that a file of the workspace names
 
 	mu     sync.Mutex
 	models map[string]bool // that were asked for
@@ -172,6 +173,9 @@ func (t *tester) transform(ctx context.Context, code string, vars map[string]any
 
 // open makes the provider that a suite names, with all that stands around it.
 func (t *tester) open(spec suite.ProviderSpec) (provider.Provider, string, error) {
+	if err := t.shutTo(spec.ID, spec.Config); err != nil {
+		return nil, "", err
+	}
 	p, model, err := provider.Open(provider.Spec{ID: spec.ID, Label: spec.Label, Config: spec.Config}, t.providers)
 	if err != nil {
 		return nil, "", invalidProvider(err)
@@ -232,6 +236,9 @@ func (t *tester) judge(_ context.Context, spec any) (provider.Provider, string, 
 func (t *tester) embedder(_ context.Context, spec any) (provider.Embedder, string, error) {
 	s, err := specOf(spec, t.tests.Embeddings, "embeddings")
 	if err != nil {
+		return nil, "", err
+	}
+	if err := t.shutTo(s.ID, s.Config); err != nil {
 		return nil, "", err
 	}
 	e, model, err := provider.OpenEmbedder(s, t.providers)

@@ -43,6 +43,9 @@ type SharedConfig struct {
 	Keys evidence.Keys // that evidence of tests must be signed with; none: anybody who may file it is believed
 
 	Notify *notify.Sender // nil: webhooks are told nothing, and none is added
+	// TestDraft runs the suite of a prompt on texts. nil: no tests are run here.
+	TestDraft func(context.Context, registry.DraftTest) (registry.DraftReport, error)
+
 	// Told is told what came of each attempt: delivered, failed, refused, given-up
 	// or gone. May be nil.
 	Told func(outcome string)
@@ -62,6 +65,7 @@ type Shared struct {
 	syncing sync.Mutex // held while Git is read
 	mu      sync.Mutex
 	status  registry.SyncReport // guarded by mu
+	testing map[string]bool     // who runs the tests of a draft; guarded by mu
 }
 
 // NewShared returns a service over a database.
@@ -81,7 +85,7 @@ func NewShared(c SharedConfig) *Shared {
 				return p.Detail, nil
 			},
 		}),
-		config: c, db: c.Store, intake: newIntake(c.Store, c.Now), shelves: newShelves(), drafts: make(chan struct{}, draftReads),
+		config: c, db: c.Store, intake: newIntake(c.Store, c.Now), shelves: newShelves(), drafts: make(chan struct{}, draftReads), testing: make(map[string]bool),
 	}
 }
 

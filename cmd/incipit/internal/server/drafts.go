@@ -66,6 +66,14 @@ func (s *Server) checkDraft(ctx context.Context, in *draftTextsInput) (*reply[re
 	return answered(s.service.CheckDraft(ctx, id, in.Body.Files))
 }
 
+func (s *Server) testDraft(ctx context.Context, in *draftTextsInput) (*reply[registry.DraftReport], error) {
+	id, err := prompt.ParseID(in.Prompt)
+	if err != nil {
+		return nil, err
+	}
+	return answered(s.service.TestDraft(ctx, id, in.Body.Files))
+}
+
 type previewDraftInput struct {
 	InPrompt
 	Body api.DraftRender

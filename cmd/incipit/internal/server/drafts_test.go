@@ -71,6 +71,7 @@ func draftStory(t *testing.T, ask func(r *rig, name, path, body string, headers 
 	do("check-draft", drafted+"/check", `{"files":`+files+`}`)
 	do("preview-draft", drafted+"/preview", `{"files":`+files+`,"variables":{"name":"Ada"}}`)
 	do("save-draft", drafted, `{"number":0,"base_commit":"`+draft.Base.Commit+`","files":`+files+`}`)
+	do("test-draft", drafted+"/test", `{"files":`+files+`}`)
 	do("propose-draft", drafted+"/propose", `{"number":1,"message":"warmer"}`, "Idempotency-Key", "k1")
 	do("list-drafts", "/v1/drafts", "")
 	do("get-draft", drafted, "")

@@ -164,7 +164,7 @@ func (r *rig) serve(edit func(*Config)) {
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log, Calls: r.calls, Observe: figures.Observe, Notify: sender, Remote: r.remote})
+	r.service = lifecycle.NewShared(lifecycle.SharedConfig{Store: r.db, Now: time.Now, Random: rand.Reader, Log: log, Calls: r.calls, Observe: figures.Observe, Notify: sender, Remote: r.remote, TestDraft: passing})
 	c := Config{
 		Service: r.service, Figures: figures, Now: time.Now, Random: rand.Reader, Log: log, Version: "test",
 		Verifier: auth.NewVerifier(auth.VerifierConfig{Find: r.service.FindKey, Version: r.keysVersion, Now: time.Now, MaxAge: 100 * time.Millisecond}),
@@ -202,6 +202,11 @@ func (r *rig) serve(edit func(*Config)) {
 		}
 	})
 	r.admin = r.key(registry.Permissions(), "*", "*")
+}
+
+// passing is a run of tests in which all is well.
+func passing(_ context.Context, q registry.DraftTest) (registry.DraftReport, error) {
+	return registry.DraftReport{Suite: "tests/" + string(q.Prompt) + ".yaml", Passed: 1, Cases: []registry.DraftCase{{Number: 1, Description: "greets", Outcome: "pass", Output: "Hello"}}, Found: []prompt.Finding{}}, nil
 }
 
 func (r *rig) keysVersion(ctx context.Context) (int64, error) {

@@ -56,6 +56,7 @@ func (s *Server) everyRoute() []route {
 		{del, aDraft, "discard-draft", may(ofPrompt, propose), typed(s.discardDraft), "Forget what the caller is writing of a prompt", false},
 		{post, aDraft + "/check", "check-draft", may(ofPrompt, propose), upTo(maxDraft, typed(s.checkDraft)), "What is wrong with texts of a prompt, and what a release of them would be", true},
 		{post, aDraft + "/preview", "preview-draft", may(ofPrompt, propose), upTo(maxDraft, typed(s.previewDraft)), "Texts of a prompt, with values for their variables", true},
+		{post, aDraft + "/test", "test-draft", may(ofPrompt, propose), upTo(maxDraft, typed(s.testDraft)), "Run the suite of a prompt on texts", false},
 		{post, aDraft + "/propose", "propose-draft", may(ofPrompt, propose), typed(s.proposeDraft), "Make a branch of the caller's draft, for others to read and merge", false},
 
 		{get, "/v1/environments", "list-environments", may(somewhere, read), typed(s.environments), "The environments in their order, and their rules", false},

@@ -84,9 +84,9 @@ func edits(a, b []string) ([]edit, bool) {
 func common(a, b []string) (pairs [][2]int) {
 	w := len(b) + 1
 	longest := make([]int32, (len(a)+1)*w) // of a[i:] and b[j:]
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if a[i] == b[j] {
+	for i, x := range slices.Backward(a) {
+		for j, y := range slices.Backward(b) {
+			if x == y {
 				longest[i*w+j] = longest[(i+1)*w+j+1] + 1
 			} else {
 				longest[i*w+j] = max(longest[(i+1)*w+j], longest[i*w+j+1])

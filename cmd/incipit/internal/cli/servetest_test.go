@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec" //nolint:depguard // what a remote holds is made by git itself
 	"path/filepath"
 	"strings"
@@ -41,9 +42,7 @@ func draftsOf(t *testing.T, files map[string]string) *draftTester {
 	for _, id := range []string{"greeting", "untested"} {
 		all["prompts/"+id+"/system-prompt.txt"], all["prompts/"+id+"/.prompt-metadata.json"] = greetingSystem, greetingMetadata
 	}
-	for name, text := range files {
-		all[name] = text
-	}
+	maps.Copy(all, files)
 	var in bytes.Buffer
 	in.WriteString("commit refs/heads/main\ncommitter Ada <ada@example.com> 1767225600 +0000\ndata 5\nstart\n")
 	for name, text := range all {

@@ -75,7 +75,7 @@ func (s *Shared) Draft(ctx context.Context, id prompt.ID) (registry.DraftState, 
 		return st, err
 	}
 	err = s.reading(ctx, id, nil, func(ctx context.Context, w *source.Workspace) error {
-		now, texts, err := baseOf(ctx, w, w.Now(), w.Commit(), id)
+		now, texts, err := baseOf(ctx, w.Now(), w.Commit(), id)
 		if err != nil {
 			return err
 		}
@@ -98,7 +98,7 @@ func (s *Shared) Draft(ctx context.Context, id prompt.ID) (registry.DraftState, 
 }
 
 // baseOf is what a draft that starts from a view of a commit starts from.
-func baseOf(ctx context.Context, w *source.Workspace, v source.View, commit string, id prompt.ID) (registry.DraftBase, registry.Texts, error) {
+func baseOf(ctx context.Context, v source.View, commit string, id prompt.ID) (registry.DraftBase, registry.Texts, error) {
 	base := registry.DraftBase{Commit: commit}
 	texts, err := v.Texts(id)
 	if err != nil || len(texts) == 0 {
@@ -160,7 +160,7 @@ func (s *Shared) startingAt(ctx context.Context, id prompt.ID, commit string) (b
 		if err != nil {
 			return err
 		}
-		base, texts, err = baseOf(ctx, w, v, commit, id)
+		base, texts, err = baseOf(ctx, v, commit, id)
 		return err
 	})
 	return base, texts, err

@@ -3,6 +3,7 @@ package lifecycle
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 
@@ -45,9 +46,7 @@ func (r *rig) save(name string, d registry.Draft) registry.Draft {
 // saying is the draft with another system message.
 func saying(d registry.Draft, system string) registry.Draft {
 	files := registry.Texts{}
-	for k, v := range d.Files {
-		files[k] = v
-	}
+	maps.Copy(files, d.Files)
 	files[prompt.SystemFile] = system
 	d.Files = files
 	return d

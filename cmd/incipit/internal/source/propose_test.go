@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,9 +38,7 @@ func drafting(t *testing.T, change ...func(*RemoteConfig)) (*origin, *Remote, re
 
 func with(texts registry.Texts, pairs ...string) registry.Texts {
 	out := registry.Texts{}
-	for k, v := range texts {
-		out[k] = v
-	}
+	maps.Copy(out, texts)
 	for i := 0; i < len(pairs); i += 2 {
 		out[pairs[i]] = pairs[i+1]
 	}

@@ -37,7 +37,7 @@ func golden(t testing.TB, name, text string) {
 
 // at is a route's path with its wildcards filled in.
 func at(path string) string {
-	return strings.NewReplacer("{environment}", "dev", "{prompt}", "support", "{version}", "1.0.0", "{id}", "nokey", "{mail}", "eve@example.com", "{kind}", "github", "{ref}", "01920000-0000-7000-8000-000000000000").Replace(path)
+	return strings.NewReplacer("{$}", "", "{environment}", "dev", "{prompt}", "support", "{version}", "1.0.0", "{id}", "nokey", "{mail}", "eve@example.com", "{kind}", "github", "{ref}", "01920000-0000-7000-8000-000000000000").Replace(path)
 }
 
 // A body that is taken apart, and asks for nothing that can be done.

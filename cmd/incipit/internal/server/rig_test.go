@@ -218,7 +218,7 @@ func (r *rig) keysVersion(ctx context.Context) (int64, error) {
 
 // asRoot is a context in which whoever may do everything asks.
 func (r *rig) asRoot() context.Context {
-	return registry.WithCaller(context.WithoutCancel(r.Context()), registry.Caller{Name: "root", Kind: "test", Source: "local"})
+	return registry.WithCaller(context.WithoutCancel(r.Context()), registry.Caller{Name: "root", Kind: "test", Source: "local", Grants: dev().Grants})
 }
 
 // key makes a key.

@@ -95,7 +95,7 @@ func NoticeOf(env string, id prompt.ID, before Track, d Deployment) Notice {
 			from = last.Rollout.Candidate().Version.String() // what is taken away
 		}
 	}
-	how := ", " + doneWord(d.Action)
+	how := ", " + d.Action.Done()
 	if r := d.Rollout; r != nil && len(r.Arms) > 0 {
 		n.Version = r.Candidate().Version.String()
 		n.Detail["strategy"], n.Detail["share"] = string(r.Strategy), r.Candidate().Share().Number()
@@ -128,7 +128,8 @@ func NoticeOf(env string, id prompt.ID, before Track, d Deployment) Notice {
 	return n
 }
 
-func doneWord(a Action) string {
+// Done is the action in words, once it is done: rolled back.
+func (a Action) Done() string {
 	switch a {
 	case Deploy:
 		return "deployed"

@@ -30,6 +30,7 @@ func (s *Server) everyPage() []route {
 	return []route{
 		// What runs where, and finding it.
 		{get, "/{$}", "page-home", may(somewhere, read), s.html(u.Home), "What runs where", false},
+		{get, "/search", "page-search", may(somewhere, read), s.html(u.Search), "Search", false},
 
 		// A prompt, and what is written of it.
 

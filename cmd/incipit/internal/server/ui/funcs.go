@@ -29,8 +29,8 @@ func (u *UI) funcs() template.FuncMap {
 		"may": func(c registry.Caller, p registry.Permission, env string, id prompt.ID) bool {
 			return c.May(p, env, id) == nil
 		},
-		"means":  healthMeans,
-		"kind":   healthKind,
+		"means": healthMeans,
+		"kind":  healthKind,
 		"mayAny": func(c registry.Caller, p registry.Permission, env string, id prompt.ID) bool {
 			return c.MayAny(p, env, id)
 		},

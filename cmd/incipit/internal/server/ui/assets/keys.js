@@ -26,7 +26,7 @@ export function keys() {
 
 function show() {
 	const dialog = document.getElementById("dialog");
-	const rows = [["Ctrl K or ⌘K", "search, and go anywhere"], ["/", "search on this page"], ["?", "these keys"],
+	const rows = [["Ctrl K or ⌘K", "search, and go anywhere"], ["/", "search on this page"], ["j k", "next and previous row, on Prompts"], ["?", "these keys"],
 		...Object.entries(places).map(([k, [, name]]) => ["g " + k, "go to " + name]), ["Esc", "close a dialog"]];
 	const heading = document.createElement("h2");
 	heading.textContent = "Keys";

@@ -1,0 +1,71 @@
+package uitest
+
+import (
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// key presses keys, as chromedp writes them.
+func (b *tab) key(keys string) {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent(keys))
+}
+
+// palette opens the palette by its keys.
+func (b *tab) palette() {
+	b.t.Helper()
+	b.do(chromedp.KeyEvent("k", chromedp.KeyModifiers(2))) // Ctrl
+	b.until("the palette is open", `document.activeElement?.matches("dialog.palette[open] input")`)
+}
+
+const chosen = `document.querySelector("dialog.palette [aria-selected=true]")?.innerText ?? ""`
+
+func TestThePaletteFindsAndGoesAnywhere(t *testing.T) {
+	s := newSite(t)
+	s.far("deploy", "customer-support@1.0.0", "--env", "dev")
+	b := newTab(t)
+	b.open(s.url + "/")
+	b.palette()
+	b.until("it offers the pages", chosen+`.includes("Go to Prompts")`)
+	pictured(b, "palette")
+	b.key(kb.Escape)
+	b.until("it is gone", `!document.querySelector("dialog.palette")`)
+	b.palette()
+	b.key("customer")
+	b.until("it finds the prompt", chosen+`.includes("customer-support")`)
+	b.until("what is chosen is named to who listens", `document.getElementById(document.activeElement.getAttribute("aria-activedescendant")).getAttribute("aria-selected") === "true"`)
+	pictured(b, "palette-found")
+	b.key(kb.ArrowDown)
+	b.until("the next one is chosen", `document.querySelectorAll("dialog.palette [role=option]")[1].getAttribute("aria-selected") === "true" && document.querySelectorAll("dialog.palette [aria-selected=true]").length === 1`)
+	b.key(kb.Escape)
+	b.palette()
+	b.key("theme dark")
+	b.until("it offers the theme", chosen+`.includes("Theme: Dark")`)
+	b.key(kb.Enter)
+	b.until("the theme is dark", `document.documentElement.dataset.theme === "dark"`)
+	b.palette()
+	b.key("edit customer")
+	b.until("it takes orders", chosen+`.includes("Edit customer-support")`)
+	b.key(kb.Escape)
+	b.open(s.url + "/search")
+	b.palette()
+	b.key("go to prompts")
+	b.until("pages are found by name", chosen+`.includes("Go to Prompts")`)
+	b.key(kb.Enter)
+	b.until("and gone to", `location.pathname === "/" && document.querySelector("#matrix")`)
+}
+
+func TestTheSearchAnswersAsOneTypes(t *testing.T) {
+	s := newSite(t)
+	b := newTab(t)
+	b.open(s.url + "/search")
+	b.sees("Everything that is released")
+	b.fill("#q", "support")
+	b.until("it finds the prompt", `document.querySelector("#found [data-option=prompt] mark")?.innerText === "support"`)
+	b.until("the address can be shared", `location.search === "?q=support"`)
+	pictured(b, "search")
+	b.fill("#q", "deploy customer")
+	b.until("orders come first", `document.querySelector("#found [data-option]")?.innerText.startsWith("Deploy customer-support@1.0.0 to dev")`)
+}

@@ -1,9 +1,11 @@
 package prompt
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +14,7 @@ import (
 )
 
 // Metadata is what .prompt-metadata.json says about a prompt, besides what
-// the model is given. Fields that Incipit does not know stay in the file.
+// the model is given.
 type Metadata struct {
 	Name               string              `json:"name"`
 	Version            string              `json:"version"`
@@ -38,6 +40,9 @@ type Metadata struct {
 	OutputSchema   json.RawMessage     `json:"output_schema,omitempty"`
 	Allow          map[string]string   `json:"allow,omitempty"` // rule → the reason why it may be broken
 	Comparison     *Comparison         `json:"comparison,omitempty"`
+
+	// Other are the fields that Incipit does not know, as they stand in the file.
+	Other map[string]json.RawMessage `json:"other,omitempty"`
 }
 
 // Comparison is how a candidate of the prompt is held against the release that
@@ -102,6 +107,7 @@ func parseMetadata(data []byte, syntax func(*strictjson.Error), problem func(cod
 	for _, member := range ms {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.key == member.Key })
 		if i < 0 {
+			m.other(member.Key, data[member.Start:member.End])
 			for _, f := range fields {
 				if strings.EqualFold(f.key, member.Key) {
 					problem("metadata-key", fmt.Sprintf("%q is not a field; keys are case-sensitive: write %q", member.Key, f.key), member.Key)
@@ -120,6 +126,46 @@ func parseMetadata(data []byte, syntax func(*strictjson.Error), problem func(cod
 	}
 	m.Parameters, m.Tools, m.OutputSchema = dropNull(m.Parameters), dropNull(m.Tools), dropNull(m.OutputSchema)
 	return m, true
+}
+
+// other keeps a field that is not known, without the white space around its
+// parts: what is read again from a database is the same.
+func (m *Metadata) other(key string, raw []byte) {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return // what cannot be read was reported
+	}
+	if m.Other == nil {
+		m.Other = make(map[string]json.RawMessage)
+	}
+	m.Other[key] = b.Bytes()
+}
+
+// A MetadataField is a field of the metadata and its value, as JSON.
+type MetadataField struct {
+	Key   string
+	Value json.RawMessage
+	Known bool // to Incipit
+}
+
+// Fields lists what the metadata says, in the order of the document: the known
+// fields first, then the others by name. Fields that say nothing (null, "", an
+// empty list or object) are left out.
+func (m Metadata) Fields() ([]MetadataField, error) {
+	var out []MetadataField
+	for _, f := range m.fields() {
+		value, err := json.Marshal(f.dst)
+		if err != nil {
+			return nil, fmt.Errorf("metadata: %s: %w", f.key, err)
+		}
+		if !slices.Contains([]string{"null", `""`, "[]", "{}"}, string(value)) {
+			out = append(out, MetadataField{f.key, value, true})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(m.Other)) {
+		out = append(out, MetadataField{key, m.Other[key], false})
+	}
+	return out, nil
 }
 
 // parseVariables decodes the declarations one by one, so that what is wrong is

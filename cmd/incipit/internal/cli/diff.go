@@ -35,14 +35,7 @@ func diffCommand(e *env) *cobra.Command {
 }
 
 // A comparison is how one prompt became another.
-type comparison struct {
-	From     string          `json:"from"`
-	To       string          `json:"to"`
-	Changes  []prompt.Change `json:"changes"`
-	Required prompt.Bump     `json:"required_bump"`
-	Tokens   [2]int          `json:"estimated_tokens"`
-	Texts    []worddiff.Text `json:"texts"`
-}
+type comparison = worddiff.Comparison
 
 func runDiff(ctx context.Context, e *env, args []string, stat bool) error {
 	a, b, err := diffSides(ctx, e, args)
@@ -105,9 +98,7 @@ func (s *shown) label() string {
 }
 
 func compare(a, b *shown) comparison {
-	c := comparison{From: a.label(), To: b.label(), Changes: nonNil(prompt.Compare(a.Prompt, b.Prompt)), Tokens: [2]int{a.Tokens, b.Tokens}, Texts: worddiff.Texts(a.Messages, b.Messages)}
-	c.Required = prompt.RequiredBump(c.Changes)
-	return c
+	return worddiff.Between(a.label(), b.label(), a.Prompt, b.Prompt)
 }
 
 func printComparison(w io.Writer, c comparison, stat bool) {

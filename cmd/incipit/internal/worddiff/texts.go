@@ -20,12 +20,14 @@ type Text struct {
 // Texts lists the messages that differ, each compared with the one that has
 // its place.
 func Texts(a, b []prompt.Message) []Text {
+	return slices.DeleteFunc(Messages(a, b), func(t Text) bool { return t.Added == 0 && t.Removed == 0 })
+}
+
+// Messages lists all messages, each compared with the one that has its place.
+func Messages(a, b []prompt.Message) []Text {
 	out := []Text{}
 	names, x, y := pair(a, b)
 	for _, name := range names {
-		if x[name] == y[name] {
-			continue
-		}
 		t := Text{Message: name, Spans: Compare(x[name], y[name])}
 		for _, s := range t.Spans {
 			switch s.Op {

@@ -20,8 +20,10 @@ const (
 
 // A Span is a run of text that stands in both texts, or in one of them.
 type Span struct {
-	Op   Op     `json:"op"`
-	Text string `json:"text"`
+	Op    Op     `json:"op"`
+	Text  string `json:"text"`
+	Moved int    `json:"moved,omitempty"` // the number of the move that the span is an end of, as Moves found it
+	Quiet bool   `json:"-"`               // it differs in white space alone, and that was not asked for
 }
 
 // MarshalText makes an Op a word in JSON.
@@ -38,7 +40,7 @@ func Compare(a, b string) []Span {
 			out[n-1].Text += text
 			return
 		}
-		out = append(out, Span{op, text})
+		out = append(out, Span{Op: op, Text: text})
 	}
 	var removed, added string
 	flush := func() {
@@ -91,6 +93,12 @@ const (
 	word
 	blank
 )
+
+// isWord reports whether a token is a word.
+func isWord(token string) bool {
+	r, _ := utf8.DecodeRuneInString(token)
+	return kindOf(r) == word
+}
 
 func kindOf(r rune) kind {
 	switch {

@@ -10,7 +10,7 @@ import (
 
 func TestCompareSpeaksOfWords(t *testing.T) {
 	got := Compare("Answer in two sentences.\n", "Answer in three short sentences.\n")
-	want := []Span{{Same, "Answer in "}, {Removed, "two"}, {Added, "three short"}, {Same, " sentences.\n"}}
+	want := []Span{{Op: Same, Text: "Answer in "}, {Op: Removed, Text: "two"}, {Op: Added, Text: "three short"}, {Op: Same, Text: " sentences.\n"}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -33,6 +33,7 @@ func (s *Server) everyPage() []route {
 		{get, "/search", "page-search", may(somewhere, read), s.html(u.Search), "Search", false},
 
 		// A prompt, and what is written of it.
+		{get, "/prompts/{prompt}/diff", "page-diff", may(ofPrompt, read), s.html(u.Diff), "Two releases of a prompt compared", false},
 
 		// What runs of a prompt in an environment, and changing that.
 

@@ -1,6 +1,9 @@
 package worddiff
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Line is a line of one of the texts, or of both at once.
 type Line struct {
@@ -34,7 +37,7 @@ func SideBySide(spans []Span) []Row {
 }
 
 // withoutLast leaves out an empty last line: the text ends with a line end.
-func withoutLast(lines []Line, before int) []Line {
+func withoutLast(lines []*Line, before int) []*Line {
 	if n := len(lines); n > 0 && before+n > 1 && len(lines[n-1].Spans) == 0 {
 		return lines[:n-1]
 	}
@@ -44,7 +47,7 @@ func withoutLast(lines []Line, before int) []Line {
 // sides gathers the lines since the last line end that both texts have.
 type sides struct {
 	rows    []Row
-	a, b    []Line
+	a, b    []*Line
 	na, nb  int // lines of each that are in rows
 	changed bool
 }
@@ -65,12 +68,12 @@ func (s *sides) add(span Span, piece string) {
 	}
 }
 
-func appendTo(lines []Line, span Span) []Line {
+func appendTo(lines []*Line, span Span) []*Line {
 	if len(lines) == 0 {
-		lines = append(lines, Line{})
+		lines = append(lines, new(Line))
 	}
 	if span.Text != "" {
-		last := &lines[len(lines)-1]
+		last := lines[len(lines)-1]
 		last.Spans = append(last.Spans, span)
 	}
 	return lines
@@ -81,29 +84,60 @@ func (s *sides) end(op Op) {
 	switch op {
 	case Same:
 		s.close()
-		s.a, s.b = []Line{{}}, []Line{{}}
+		s.a, s.b = []*Line{{}}, []*Line{{}}
 	case Removed:
-		s.a = append(appendTo(s.a, Span{}), Line{})
+		s.a = append(appendTo(s.a, Span{}), new(Line))
 	case Added:
-		s.b = append(appendTo(s.b, Span{}), Line{})
+		s.b = append(appendTo(s.b, Span{}), new(Line))
 	}
 }
 
-// close puts the gathered lines beside each other.
+// close puts the gathered lines beside each other: the first ones, and where
+// only the last ones have something in common, those.
 func (s *sides) close() {
-	for i := range max(len(s.a), len(s.b)) {
-		row := Row{Changed: s.changed}
-		if i < len(s.a) {
+	n := max(len(s.a), len(s.b))
+	if len(s.a) > 0 && len(s.b) > 0 && !sharesFirst(s.a[0], s.b[0]) && sharesLast(s.a[len(s.a)-1], s.b[len(s.b)-1]) {
+		s.a, s.b = padded(s.a, n), padded(s.b, n)
+	}
+	for i := range n {
+		var row Row
+		if i < len(s.a) && s.a[i] != nil {
 			s.na++
-			row.A, row.NA = s.a[i], s.na
+			row.A, row.NA = *s.a[i], s.na
 		}
-		if i < len(s.b) {
+		if i < len(s.b) && s.b[i] != nil {
 			s.nb++
-			row.B, row.NB = s.b[i], s.nb
+			row.B, row.NB = *s.b[i], s.nb
 		}
+		row.Changed = row.A.changed() || row.B.changed() || s.changed && (row.NA == 0 || row.NB == 0)
 		s.rows = append(s.rows, row)
 	}
 	s.a, s.b, s.changed = nil, nil, false
+}
+
+// padded is n lines of which the last is the last, and holes stand before it.
+func padded(lines []*Line, n int) []*Line {
+	last := len(lines) - 1
+	out := append([]*Line{}, lines[:last]...)
+	for len(out) < n-1 {
+		out = append(out, nil)
+	}
+	return append(out, lines[last])
+}
+
+// sharesFirst reports whether two lines begin with what both texts have.
+func sharesFirst(a, b *Line) bool {
+	return len(a.Spans) > 0 && len(b.Spans) > 0 && a.Spans[0].Op == Same && b.Spans[0].Op == Same
+}
+
+// sharesLast reports whether they end with it.
+func sharesLast(a, b *Line) bool {
+	return len(a.Spans) > 0 && len(b.Spans) > 0 && a.Spans[len(a.Spans)-1].Op == Same && b.Spans[len(b.Spans)-1].Op == Same
+}
+
+// changed reports whether the line holds something that came or went.
+func (l Line) changed() bool {
+	return slices.ContainsFunc(l.Spans, func(s Span) bool { return s.Op != Same && !s.Quiet })
 }
 
 // Inline lays the texts into each other: each row's line A holds what was

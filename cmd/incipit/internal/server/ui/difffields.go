@@ -13,7 +13,7 @@ import (
 type diffField struct {
 	Key   string
 	Known bool
-	Rows  []diffRow // inline
+	Parts []diffPart // inline
 }
 
 // fields compares two metadata, field by field.
@@ -42,11 +42,8 @@ func (d *differ) fields(a, b prompt.Metadata) ([]diffField, error) {
 		if x == y {
 			continue
 		}
-		f := diffField{Key: key, Known: known[key]}
-		for _, r := range worddiff.Inline(worddiff.Calm(worddiff.Compare(x, y))) {
-			f.Rows = append(f.Rows, diffRow{NA: r.NA, NB: r.NB, A: d.line(r.A), Changed: r.Changed})
-		}
-		out = append(out, f)
+		rows := worddiff.Inline(worddiff.Calm(worddiff.Compare(x, y)))
+		out = append(out, diffField{key, known[key], d.parts(rows)})
 	}
 	return out, nil
 }

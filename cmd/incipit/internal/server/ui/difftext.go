@@ -81,12 +81,17 @@ func (d *differ) text(t worddiff.Text) diffText {
 	if !changed {
 		return out
 	}
+	out.Parts = d.parts(rows)
+	return out
+}
+
+func (d *differ) parts(rows []worddiff.Row) (out []diffPart) {
 	for _, p := range worddiff.Fold(rows, contextLines, leastFolded) {
 		part := diffPart{Folded: p.Folded}
 		for _, r := range p.Rows {
 			part.Rows = append(part.Rows, diffRow{NA: r.NA, NB: r.NB, A: d.line(r.A), B: d.line(r.B), Changed: r.Changed})
 		}
-		out.Parts = append(out.Parts, part)
+		out = append(out, part)
 	}
 	return out
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -69,7 +70,7 @@ func runAudit(ctx context.Context, e *env, after int64) error {
 			if ev.Version != "" {
 				what += " " + ev.Version
 			}
-			out = append(out, []string{strconv.FormatInt(ev.Seq, 10), day(ev.At), nameOf(ev.Actor), ev.Source, what, orDash(ev.Environment), ev.Reason})
+			out = append(out, []string{strconv.FormatInt(ev.Seq, 10), words.Minute(ev.At), words.Name(ev.Actor), ev.Source, what, orDash(ev.Environment), ev.Reason})
 		}
 		table(w, out)
 	})
@@ -109,7 +110,7 @@ func runAuditVerify(ctx context.Context, e *env, f *storeFlags) (err error) {
 		}
 	}
 	return e.emit(v, func(w io.Writer) {
-		fmt.Fprintf(w, "%s, each follows on the one before; the last is %s\n", count(int(v.Events), "event"), orDash(v.Hash))
+		fmt.Fprintf(w, "%s, each follows on the one before; the last is %s\n", words.Count(int(v.Events), "event"), orDash(v.Hash))
 	})
 }
 
@@ -141,9 +142,9 @@ func runSync(ctx context.Context, e *env) error {
 		for _, p := range r.Problems {
 			fmt.Fprintf(w, "%s: %s: %s\n", prompt.Visible(p.Tag), red(p.Code), prompt.Visible(p.Detail))
 		}
-		fmt.Fprintf(w, "%s known, %s new, %s\n", count(r.Releases, "release"), strconv.Itoa(len(r.New)), count(len(r.Problems), "problem"))
+		fmt.Fprintf(w, "%s known, %s new, %s\n", words.Count(r.Releases, "release"), strconv.Itoa(len(r.New)), words.Count(len(r.Problems), "problem"))
 		if r.Backlog > 0 {
-			fmt.Fprintf(w, "registry.json in Git is behind by %s: %s\n", count(r.Backlog, "change"), orText(prompt.Visible(r.Deferred), "being pushed"))
+			fmt.Fprintf(w, "registry.json in Git is behind by %s: %s\n", words.Count(r.Backlog, "change"), orText(prompt.Visible(r.Deferred), "being pushed"))
 		}
 	})
 }

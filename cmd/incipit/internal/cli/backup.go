@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
@@ -79,8 +80,8 @@ func runRestore(ctx context.Context, e *env, f *storeFlags, file string) error {
 }
 
 func printManifest(w io.Writer, file string, m sqlstore.Manifest) {
-	fmt.Fprintf(w, "%s  generation %d, %s, %s\n", bold(prompt.Visible(file)), m.Generation, count(int(m.Rows["release"]), "release"), count(int(m.Rows["deployment"]), "deployment"))
-	fmt.Fprintf(w, "  audit log  %s, verified\n", count(int(m.AuditEvents), "event"))
+	fmt.Fprintf(w, "%s  generation %d, %s, %s\n", bold(prompt.Visible(file)), m.Generation, words.Count(int(m.Rows["release"]), "release"), words.Count(int(m.Rows["deployment"]), "deployment"))
+	fmt.Fprintf(w, "  audit log  %s, verified\n", words.Count(int(m.AuditEvents), "event"))
 	for _, env := range slices.Sorted(maps.Keys(m.Revisions)) {
 		was := ""
 		if old, ok := m.Replaced[env]; ok && old != m.Revisions[env] {

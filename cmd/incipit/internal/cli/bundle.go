@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -77,7 +78,7 @@ func runBundle(ctx context.Context, e *env, environment, out string, ids []promp
 	}
 	b := bundled{File: out, Environment: environment, Revision: snap.Revision, Prompts: sortedIDs(snap.Prompts), Bytes: len(data)}
 	return e.emit(b, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s of %s, %d bytes\n", prompt.Visible(out), count(len(b.Prompts), "prompt"), environment, b.Bytes)
+		fmt.Fprintf(w, "%s: %s of %s, %d bytes\n", prompt.Visible(out), words.Count(len(b.Prompts), "prompt"), environment, b.Bytes)
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -74,7 +75,7 @@ func runCallsDelete(ctx context.Context, e *env, subject string, confirmed bool)
 	if err != nil {
 		return err
 	}
-	return e.emit(api.Erased{Erased: n}, func(w io.Writer) { fmt.Fprintf(w, "%s deleted\n", count(int(n), "call")) })
+	return e.emit(api.Erased{Erased: n}, func(w io.Writer) { fmt.Fprintf(w, "%s deleted\n", words.Count(int(n), "call")) })
 }
 
 // recorder is the client of the server that records calls.

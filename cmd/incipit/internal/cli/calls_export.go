@@ -15,6 +15,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/callfile"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -111,7 +112,7 @@ func (req *exportRequest) period(since, from, to string, now time.Time) error {
 		req.From = now.Add(-back)
 	}
 	if !req.From.Before(req.To) {
-		return registry.Errorf(prompt.ErrInvalid, "the period ends at %s, before it begins at %s", second(req.To), second(req.From))
+		return registry.Errorf(prompt.ErrInvalid, "the period ends at %s, before it begins at %s", words.Second(req.To), words.Second(req.From))
 	}
 	return nil
 }
@@ -144,7 +145,7 @@ func runCallsExport(ctx context.Context, e *env, req exportRequest) error {
 	if req.Out == "" {
 		n, err := export(ctx, c, req, documents{e})
 		if err == nil {
-			e.talk("%s", count(n, "call"))
+			e.talk("%s", words.Count(n, "call"))
 		}
 		return err
 	}
@@ -157,7 +158,7 @@ func runCallsExport(ctx context.Context, e *env, req exportRequest) error {
 		return err
 	}
 	return e.emit(done, func(w io.Writer) {
-		fmt.Fprintf(w, "%s: %s, %d bytes of %s\n", prompt.Visible(done.File), count(done.Calls, "call"), done.Bytes, done.Format)
+		fmt.Fprintf(w, "%s: %s, %d bytes of %s\n", prompt.Visible(done.File), words.Count(done.Calls, "call"), done.Bytes, done.Format)
 	})
 }
 

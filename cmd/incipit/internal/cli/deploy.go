@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -317,18 +318,7 @@ func printReceipt(w io.Writer, e *env, r *registry.Receipt) {
 		fmt.Fprintf(w, "%s\n", r.Already)
 		return
 	}
-	d := r.Deployment
-	switch {
-	case d.Action == registry.Retire:
-		fmt.Fprintf(w, "%s runs no more in %s (deployment %d)\n", r.Prompt, r.Environment, d.Seq)
-	case d.Rollout != nil && d.Rollout.Strategy == registry.Experiment:
-		fmt.Fprintf(w, "%s runs as %s, %s %s %s in %s (deployment %d)\n", r.Prompt, armsCell(d.Rollout.Contenders()), registry.StableArm, d.Version, d.Rollout.Stable().Share(), r.Environment, d.Seq)
-	case d.Rollout != nil:
-		c := d.Rollout.Candidate()
-		fmt.Fprintf(w, "%s@%s has %s of the subjects in %s, %s the rest (deployment %d)\n", r.Prompt, c.Version, c.Share(), r.Environment, d.Version, d.Seq)
-	default:
-		fmt.Fprintf(w, "%s@%s is live in %s (deployment %d)\n", r.Prompt, d.Version, r.Environment, d.Seq)
-	}
+	fmt.Fprintln(w, words.Done(registry.Place{Prompt: r.Prompt, Environment: r.Environment}, r.Deployment))
 	e.talk("%s", r.Moves)
 	if r.Undo != "" {
 		e.talk("Undo: %s", r.Undo)
@@ -350,7 +340,7 @@ func (e *env) afterChange(ctx context.Context, svc backend, r *registry.Receipt)
 		}
 	}
 	if next, ok := ro.NextStep(); ok && next < registry.Scale {
-		return fmt.Sprintf("incipit shift %s --env %s --to %s%s", r.Prompt, r.Environment, next.Number(), confirmHint(r.Plan))
+		return fmt.Sprintf("incipit shift %s --env %s --to %s%s", r.Prompt, r.Environment, next.Number(), words.Confirm(r.Plan))
 	}
-	return fmt.Sprintf("incipit promote %s --env %s%s", r.Prompt, r.Environment, confirmHint(r.Plan))
+	return fmt.Sprintf("incipit promote %s --env %s%s", r.Prompt, r.Environment, words.Confirm(r.Plan))
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -106,7 +107,7 @@ func (e *env) serverSymptoms(ctx context.Context) []source.Symptom {
 		if err == nil && len(sync.Problems) > 0 {
 			err = registry.WithFix(fmt.Errorf("%s: %s", sync.Problems[0].Tag, sync.Problems[0].Detail), "incipit sync lists all of them; put the tags back where they were")
 		}
-		out = append(out, found("server's git", err, count(sync.Releases, "release")+" indexed"))
+		out = append(out, found("server's git", err, words.Count(sync.Releases, "release")+" indexed"))
 	}
 	return out
 }

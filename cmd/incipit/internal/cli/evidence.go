@@ -15,6 +15,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -138,7 +139,7 @@ func runEvidenceShow(ctx context.Context, e *env, ref string) error {
 	return e.emit(nonNil(all), func(w io.Writer) {
 		out := [][]string{{"KIND", "RESULT", "DIGEST", "FILED", "SIGNED BY", "NOTE"}}
 		for _, ev := range all {
-			out = append(out, []string{ev.Kind, passedWord(ev.Passed), fmt.Sprintf("%.19s", ev.Digest), day(ev.At), orDash(ev.SignedBy), prompt.Clip(ev.Note, 80)})
+			out = append(out, []string{ev.Kind, passedWord(ev.Passed), fmt.Sprintf("%.19s", ev.Digest), words.Minute(ev.At), orDash(ev.SignedBy), prompt.Clip(ev.Note, 80)})
 		}
 		if len(all) == 0 {
 			e.talk("No evidence was filed for %s", prompt.Visible(ref))

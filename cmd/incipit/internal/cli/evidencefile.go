@@ -15,6 +15,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/evidence"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -155,7 +156,7 @@ func statementsOf(r report.Report, hash string, at time.Time) (out []evidence.St
 			untold = append(untold, fmt.Sprintf("%s: it was not tested", p.ID))
 			continue
 		case p.Run.Errors > 0 || r.Verdict == report.Unavailable:
-			untold = append(untold, fmt.Sprintf("%s: %s could not be judged", p.ID, count(p.Run.Errors, "case")))
+			untold = append(untold, fmt.Sprintf("%s: %s could not be judged", p.ID, words.Count(p.Run.Errors, "case")))
 			continue
 		}
 		s := evidence.Statement{

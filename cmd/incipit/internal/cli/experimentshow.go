@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -53,7 +53,7 @@ func runExperimentList(ctx context.Context, e *env, environment string) error {
 		}
 		out := [][]string{{"PROMPT", "ENVIRONMENT", "ARMS", "CHANGED", "BY"}}
 		for _, r := range open {
-			out = append(out, []string{string(r.Prompt), r.Environment, ranArmsCell(r.Arms), r.DeployedAt, nameOf(r.By)})
+			out = append(out, []string{string(r.Prompt), r.Environment, words.RanArms(r.Arms), r.DeployedAt, words.Name(r.By)})
 		}
 		table(w, out)
 	})
@@ -100,16 +100,16 @@ func runExperimentShow(ctx context.Context, e *env, at registry.Place) error {
 }
 
 func printTrial(w io.Writer, t registry.Trial) {
-	fmt.Fprintf(w, "%s in %s: experiment since %s by %s%s\n", bold(string(t.Prompt)), t.Environment, second(t.Since), prompt.Visible(orDash(nameOf(t.By))), prompt.Visible(after(": ", t.Reason)))
+	fmt.Fprintf(w, "%s in %s: experiment since %s by %s%s\n", bold(string(t.Prompt)), t.Environment, words.Second(t.Since), prompt.Visible(orDash(words.Name(t.By))), prompt.Visible(after(": ", t.Reason)))
 	fmt.Fprintf(w, "  decided by %s, subjects chosen by %s%s\n\n", t.Primary, t.Bucketing, after(", salt ", prompt.Visible(t.Salt)))
 	out := [][]string{{"ARM", "VERSION", "SHARE"}}
 	if t.Contest != nil {
-		out[0] = append(out[0], "CALLS", "STANDING", "P-VALUE BETTER", "P-VALUE WORSE", "WORSE ON")
+		out[0] = append(out[0], words.ContestHead()...)
 	}
 	for _, a := range t.Arms {
 		line := []string{a.Name, a.Version.String(), a.Share.String()}
 		if t.Contest != nil {
-			line = append(line, contestCells(*t.Contest, a.Name)...)
+			line = append(line, words.ContestCells(*t.Contest, a.Name)...)
 		}
 		out = append(out, line)
 	}
@@ -122,33 +122,4 @@ func printTrial(w io.Writer, t registry.Trial) {
 	} else {
 		fmt.Fprintf(w, "\nNo arm has been shown to be better on %s so far\n", t.Primary)
 	}
-}
-
-// contestCells is how an arm stands: calls, standing, what speaks for it being
-// better and worse, and the metrics that it is worse on.
-func contestCells(c registry.ContestReport, arm string) []string {
-	for _, a := range c.Arms {
-		if a.Name == arm {
-			return []string{fmt.Sprint(a.Calls), string(a.Standing), fmt.Sprintf("%.2g", a.PBetter), fmt.Sprintf("%.2g", a.PWorse), strings.Join(a.Worse, ", ")}
-		}
-	}
-	return []string{"", "", "", "", ""}
-}
-
-// ranArmsCell is "b 1.1.0 25 %, stable 1.0.0 75 %".
-func ranArmsCell(arms []registry.RanArm) string {
-	out := make([]string, len(arms))
-	for i, a := range arms {
-		out[i] = fmt.Sprintf("%s %s %s", prompt.Visible(a.Name), a.Version, a.Share)
-	}
-	return strings.Join(out, ", ")
-}
-
-// armsCell is ranArmsCell of the arms of a rollout.
-func armsCell(arms []registry.Arm) string {
-	out := make([]registry.RanArm, len(arms))
-	for i, a := range arms {
-		out[i] = registry.RanArm{Name: a.Name, Version: a.Version, Share: a.Share()}
-	}
-	return ranArmsCell(out)
 }

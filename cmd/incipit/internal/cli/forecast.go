@@ -10,6 +10,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/rollout"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -64,7 +65,7 @@ func (e *env) forecastOf(ctx context.Context, svc backend, p *registry.Plan) (f 
 		stable, err = fetchStats(ctx, e, e.far, q, forecastPast)
 	}
 	if err != nil { // a plan does not fail by what it could say besides
-		return nil, "traffic is not known: " + plainText(err.Error()), nil
+		return nil, "traffic is not known: " + words.Plain(err.Error()), nil
 	}
 	if stable.TotalCalls == 0 {
 		return nil, fmt.Sprintf("no call of %s was recorded in the last 24 hours, so there is no forecast: the guard cannot measure either", p.From), nil
@@ -139,7 +140,7 @@ func forecastWith(policy guard.Policy, t guard.Traffic, plan rollout.Plan, s reg
 }
 
 func printForecast(w io.Writer, f *forecast) {
-	fmt.Fprintf(w, "\n  forecast, if the candidate is no worse, by %s calls an hour since %s:\n\n", brief(f.CallsPerHour), day(f.From))
+	fmt.Fprintf(w, "\n  forecast, if the candidate is no worse, by %s calls an hour since %s:\n\n", words.Brief(f.CallsPerHour), words.Minute(f.From))
 	rows := [][]string{{"STEP", "TIME", "CANDIDATE'S CALLS", "FINDS ERRORS FROM", "LATENCY FROM", "SATISFACTION FROM"}}
 	cell := func(x *float64, format string) string {
 		if x == nil {
@@ -154,7 +155,7 @@ func printForecast(w io.Writer, f *forecast) {
 		case *s.Hours*3600 < 1:
 			takes = "at once"
 		default:
-			takes = "about " + hours(*s.Hours)
+			takes = "about " + words.Hours(*s.Hours)
 		}
 		if s.ErrorIncrease != nil {
 			s.ErrorIncrease = new(*s.ErrorIncrease * 100)
@@ -165,18 +166,4 @@ func printForecast(w io.Writer, f *forecast) {
 		})
 	}
 	table(w, rows)
-}
-
-// hours is a time in its two largest units.
-func hours(h float64) string {
-	d := time.Duration(h * float64(time.Hour))
-	switch {
-	case h >= 24*365:
-		return "years"
-	case d >= 48*time.Hour:
-		return count(int(math.Round(h/24)), "day")
-	case d >= time.Hour:
-		return registry.Duration(d.Round(time.Minute)).String()
-	}
-	return registry.Duration(d.Round(time.Second)).String()
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -68,10 +69,10 @@ func runRolloutReplay(ctx context.Context, e *env, at registry.Place, opened int
 			if word := replayWord(v.Verdict); word != "" {
 				fmt.Fprintf(w, "%d,%s\n", v.Index, word)
 			}
-			e.talk("%s by call %s of %s: %s", plainText(v.Verdict), v.Call, day(v.At), compared(v, was))
+			e.talk("%s by call %s of %s: %s", words.Plain(v.Verdict), v.Call, words.Minute(v.At), compared(v, was))
 		}
 		if len(again.Verdicts) == 0 {
-			e.talk("%s calls were judged, and decide nothing", thousands(int64(again.Calls)))
+			e.talk("%s calls were judged, and decide nothing", words.Thousands(int64(again.Calls)))
 		}
 		for _, d := range was.Decisions {
 			if d.By == registry.GuardName && d.Verdict == guard.Regressed.String() && !slices.ContainsFunc(again.Verdicts, func(v registry.ReplayVerdict) bool { return v.Verdict == d.Verdict }) {

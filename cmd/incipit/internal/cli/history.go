@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -63,26 +64,8 @@ func runHistory(ctx context.Context, e *env, id prompt.ID, environment string) e
 		}
 		out := [][]string{{"WHEN", "ENVIRONMENT", "#", "WHAT", "BY", "REASON"}}
 		for _, r := range rows {
-			out = append(out, []string{day(r.At), r.Environment, fmt.Sprint(r.Seq), describeDeployment(r.Deployment), nameOf(r.By), r.Reason})
+			out = append(out, []string{words.Minute(r.At), r.Environment, fmt.Sprint(r.Seq), words.Deployment(r.Deployment), words.Name(r.By), r.Reason})
 		}
 		table(w, out)
 	})
-}
-
-func describeDeployment(d registry.Deployment) string {
-	if d.Rollout != nil && d.Rollout.Strategy == registry.Experiment {
-		what := fmt.Sprintf("%s %s beside %s", d.Action, armsCell(d.Rollout.Contenders()), d.Version)
-		if d.Action == registry.Rollback {
-			what += ", without " + d.From
-		}
-		return what
-	}
-	if d.Rollout != nil {
-		c := d.Rollout.Candidate()
-		return fmt.Sprintf("%s %s → %s at %s", d.Action, d.Version, c.Version, c.Share())
-	}
-	if d.Action == registry.Retire || d.From == "" || d.From == d.Version.String() {
-		return fmt.Sprintf("%s %s", d.Action, d.Version)
-	}
-	return fmt.Sprintf("%s %s → %s", d.Action, d.From, d.Version)
 }

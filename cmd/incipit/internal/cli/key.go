@@ -14,6 +14,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -153,11 +154,11 @@ func runKeyList(ctx context.Context, e *env) error {
 			state := "good"
 			switch {
 			case !k.RevokedAt.IsZero():
-				state = "revoked " + day(k.RevokedAt)
+				state = "revoked " + words.Minute(k.RevokedAt)
 			case !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(e.now()):
 				state = "expired"
 			}
-			out = append(out, []string{k.ID, k.Kind, k.Name, describeGrants(k.Grants), orDash(day(k.ExpiresAt)), state})
+			out = append(out, []string{k.ID, k.Kind, k.Name, describeGrants(k.Grants), orDash(words.Minute(k.ExpiresAt)), state})
 		}
 		table(w, out)
 	})

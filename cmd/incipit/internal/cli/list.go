@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/rollout"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -58,7 +58,7 @@ func runList(ctx context.Context, e *env, environment string) error {
 		for _, r := range rows {
 			line := []string{string(r.Prompt), r.Version}
 			for _, n := range names {
-				line = append(line, runningCell(r.Deployments[n], watched[registry.Place{Prompt: r.Prompt, Environment: n}]))
+				line = append(line, words.Running(r.Deployments[n], watched[registry.Place{Prompt: r.Prompt, Environment: n}]))
 			}
 			out = append(out, append(line, r.Model))
 		}
@@ -71,25 +71,6 @@ func emptyList(environment string) string {
 		return "No prompts yet. Make one: incipit new ID"
 	}
 	return fmt.Sprintf("Nothing runs in %s yet. Deploy something: incipit deploy ID@VERSION --env %s", environment, environment)
-}
-
-// runningCell is "1.3.1", "1.3.1 → 1.3.2 5 %, healthy" during a rollout, and
-// "1.3.1 50 %, 1.3.2 25 %, 1.4.0 25 %" during an experiment.
-func runningCell(r registry.Running, watched registry.RolloutReport) string {
-	if n := len(r.Arms); n > 0 {
-		return ranCell(append(r.Arms[n-1:n:n], r.Arms[:n-1]...))
-	}
-	if r.Candidate == "" {
-		return r.Version
-	}
-	cell := fmt.Sprintf("%s → %s %s", r.Version, r.Candidate, r.Share)
-	switch phase := rollout.Phase(watched.Phase); phase {
-	case rollout.Paused, rollout.Asking:
-		cell += ", " + watched.Phase
-	case rollout.Watching:
-		cell += ", " + watched.Verdict
-	}
-	return cell
 }
 
 // watched are the rollouts that a server follows, by their place. It asks only

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -103,7 +104,7 @@ func runMetricsPull(ctx context.Context, e *env, q registry.StatsQuery, dryRun b
 	}
 	if s.TotalCalls == 0 {
 		return registry.WithFix(
-			registry.Errorf(registry.ErrNotFound, "there are no calls of %s@%s in %s in the last %s, so nothing was written", q.Prompt, q.Version, q.Environment, age(s.To.Sub(s.From))),
+			registry.Errorf(registry.ErrNotFound, "there are no calls of %s@%s in %s in the last %s, so nothing was written", q.Prompt, q.Version, q.Environment, words.Age(s.To.Sub(s.From))),
 			"look further back with --since, or name the release that ran with --version: incipit stats %s --by version", q.Prompt)
 	}
 	out := pulled{
@@ -149,7 +150,7 @@ func rounded(v *float64, digits int) *float64 {
 
 func printPulled(w io.Writer, e *env, p *pulled) {
 	fmt.Fprintf(w, "%s@%s in %s: %s, %s, %s to %s\n", p.Prompt, p.Version, p.Environment,
-		count(int(p.Calls), "call"), count(int(p.Ratings), "rating"), day(p.From), day(p.To))
+		words.Count(int(p.Calls), "call"), words.Count(int(p.Ratings), "rating"), words.Minute(p.From), words.Minute(p.To))
 	rows := make([][]string, len(p.Figures))
 	for i, f := range p.Figures {
 		rows[i] = []string{"  " + f.Field, figure(f.Before), "→", figure(f.After)}

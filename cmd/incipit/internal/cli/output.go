@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -188,25 +187,4 @@ func (e *env) printFinding(w io.Writer, f prompt.Finding) {
 	if f.Fix != "" {
 		fmt.Fprintf(w, "    %s\n", faint("try: "+visibleLines(f.Fix)))
 	}
-}
-
-// count is a number and its noun: "1 error", "2 errors".
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-// nameOf is a person without the mail address; JSON has both.
-func nameOf(who string) string {
-	name, _, _ := strings.Cut(who, " <")
-	return name
-}
-
-func day(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format("2006-01-02 15:04 UTC")
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -136,7 +137,7 @@ func describeRules(env registry.Environment) string {
 		rules = append(rules, "evidence of "+strings.Join(env.Require, ", "))
 	}
 	if env.Approvals > 0 {
-		rules = append(rules, count(env.Approvals, "approval"))
+		rules = append(rules, words.Count(env.Approvals, "approval"))
 	}
 	for _, f := range env.Freeze {
 		rules = append(rules, "frozen "+f.String())

@@ -8,11 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 	"github.com/incipit-dev/incipit/internal/strictjson"
@@ -105,70 +104,22 @@ func runPlan(ctx context.Context, e *env, req registry.Request, out string) erro
 			fmt.Fprintln(w)
 			printComparison(w, *p.Diff, false)
 		}
-		held := slices.ContainsFunc(p.Checks, func(c registry.Check) bool { return !c.OK })
 		switch {
 		case p.Already != "":
-		case held:
+		case words.Held(p.Plan):
 			e.talk("\nNot yet: deploy would end with status 3 until every check holds.")
 		case out != "":
-			e.talk("\nApply it: incipit apply %s%s", prompt.Visible(out), confirmHint(p.Plan))
+			e.talk("\nApply it: incipit apply %s%s", prompt.Visible(out), words.Confirm(p.Plan))
 		default:
-			e.talk("\nDo it: %s", deployLine(p.Plan))
+			e.talk("\nDo it: %s", words.Command(p.Plan))
 		}
 	})
 }
 
-// deployLine is the command that makes the plan happen.
-func deployLine(p *registry.Plan) string {
-	line := fmt.Sprintf("incipit deploy %s@%s --env %s", p.Prompt, p.Version, p.Environment)
-	switch p.Strategy {
-	case registry.Canary:
-		steps := make([]string, len(p.Steps))
-		for i, s := range p.Steps {
-			steps[i] = s.Number()
-		}
-		line += " --canary " + strings.Join(steps, ",")
-	case registry.BlueGreen:
-		line += " --blue-green"
-	}
-	if p.Strategy != registry.Full && p.Bucketing != registry.DefaultBucketing {
-		line += " --bucketing " + string(p.Bucketing)
-	}
-	if p.Manual {
-		line += " --manual"
-	}
-	if p.Supersede {
-		line += " --supersede"
-	}
-	return line + confirmHint(p)
-}
-
-func confirmHint(p *registry.Plan) string {
-	if p.Protected {
-		return " --confirm " + p.Environment
-	}
-	return ""
-}
-
 func printPlan(w io.Writer, p *registry.Plan) {
-	from := p.From
-	if from == "" {
-		from = "nothing"
-	}
-	protected := ""
-	if p.Protected {
-		protected = " (protected)"
-	}
-	to := p.To.String()
-	if p.Action == registry.Retire {
-		to = "nothing"
-	}
-	if r := p.Deployment.Rollout; r != nil && r.Strategy == registry.Experiment {
-		to = armsCell(r.Contenders()) + " beside it"
-	}
-	fmt.Fprintf(w, "%s %s in %s%s: %s → %s\n", p.Action, p.Prompt, p.Environment, protected, from, to)
-	if p.Already != "" {
-		fmt.Fprintf(w, "  %s; nothing would change\n", p.Already)
+	fmt.Fprintln(w, words.PlanTitle(p))
+	if already := words.PlanAlready(p); already != "" {
+		fmt.Fprintf(w, "  %s\n", already)
 		return
 	}
 	for _, c := range p.Checks {
@@ -181,22 +132,8 @@ func printPlan(w io.Writer, p *registry.Plan) {
 			fmt.Fprintf(w, "       %s\n", faint("try: "+prompt.Visible(c.Fix)))
 		}
 	}
-	fmt.Fprintf(w, "  who moves: %s\n", p.Moves)
-	if r := p.Deployment.Rollout; r != nil {
-		fmt.Fprintf(w, "  strategy: %s, subjects chosen by %s\n", r.Strategy, r.Bucketing)
-		for i, s := range r.Steps {
-			if i == 0 {
-				fmt.Fprintf(w, "  steps: %s", s)
-			} else {
-				fmt.Fprintf(w, " → %s", s)
-			}
-		}
-		if len(r.Steps) > 0 {
-			fmt.Fprintln(w)
-		}
-	}
-	if p.Undo != "" {
-		fmt.Fprintf(w, "  undo: %s\n", p.Undo)
+	for _, f := range words.PlanFacts(p) {
+		fmt.Fprintf(w, "  %s: %s\n", f.Name, f.Text)
 	}
 }
 

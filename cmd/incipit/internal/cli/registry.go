@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -117,9 +118,9 @@ func runRegistryImport(ctx context.Context, e *env, name string, confirm []strin
 		case len(got.Prompts) == 0:
 			fmt.Fprintln(w, "the registry has all of it already")
 		case dryRun:
-			fmt.Fprintf(w, "would import %s\n", count(len(got.Prompts), "prompt"))
+			fmt.Fprintf(w, "would import %s\n", words.Count(len(got.Prompts), "prompt"))
 		default:
-			fmt.Fprintf(w, "imported %s, commit %.12s\n", count(len(got.Prompts), "prompt"), got.Commit)
+			fmt.Fprintf(w, "imported %s, commit %.12s\n", words.Count(len(got.Prompts), "prompt"), got.Commit)
 		}
 	})
 }
@@ -143,13 +144,13 @@ func runRegistryRebuild(ctx context.Context, e *env, dryRun bool) error {
 	return e.emit(map[string]any{"prompts": n, "changed": changed, "commit": commit}, func(w io.Writer) {
 		switch {
 		case !changed:
-			fmt.Fprintf(w, "the index of %s agrees with the tags already\n", count(n, "prompt"))
+			fmt.Fprintf(w, "the index of %s agrees with the tags already\n", words.Count(n, "prompt"))
 		case dryRun:
-			fmt.Fprintf(w, "would rebuild the index of %s\n", count(n, "prompt"))
+			fmt.Fprintf(w, "would rebuild the index of %s\n", words.Count(n, "prompt"))
 		case commit == "":
-			fmt.Fprintf(w, "rebuilt the index of %s; the last commit has all of it\n", count(n, "prompt"))
+			fmt.Fprintf(w, "rebuilt the index of %s; the last commit has all of it\n", words.Count(n, "prompt"))
 		default:
-			fmt.Fprintf(w, "rebuilt the index of %s, commit %.12s\n", count(n, "prompt"), commit)
+			fmt.Fprintf(w, "rebuilt the index of %s, commit %.12s\n", words.Count(n, "prompt"), commit)
 		}
 	})
 }

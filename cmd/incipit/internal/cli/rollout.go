@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -71,7 +72,7 @@ func runRolloutList(ctx context.Context, e *env, environment string) error {
 		}
 		out := [][]string{{"PROMPT", "ENVIRONMENT", "STABLE", "CANDIDATE", "SHARE", "PHASE", "VERDICT", "SINCE"}}
 		for _, r := range all {
-			out = append(out, []string{string(r.Prompt), r.Environment, r.Stable, r.Candidate, r.Share.String(), r.Phase, r.Verdict, day(r.Since)})
+			out = append(out, []string{string(r.Prompt), r.Environment, r.Stable, r.Candidate, r.Share.String(), r.Phase, r.Verdict, words.Minute(r.Since)})
 		}
 		table(w, out)
 	})
@@ -171,7 +172,7 @@ func runRolloutHold(ctx context.Context, e *env, req registry.HoldRequest) error
 	return e.emit(r, func(w io.Writer) {
 		printStanding(w, r)
 		if r.Next != "" {
-			e.talk("Next: %s", plainText(r.Next))
+			e.talk("Next: %s", words.Plain(r.Next))
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -57,7 +58,7 @@ func TestATextBeginsNoWorkflowCommand(t *testing.T) {
 	if !strings.HasPrefix(out.String(), "::warning ") {
 		t.Errorf("%q", out.String())
 	}
-	line := decisionLine(registry.Decision{Kind: registry.DecisionPause, By: hostileText, Text: hostileText})
+	line := words.Decision(registry.Decision{Kind: registry.DecisionPause, By: hostileText, Text: hostileText})
 	if strings.ContainsAny(line, "\r\n\x1b") || strings.Contains(line, "##[") {
 		t.Errorf("%q", line)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/rollout"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -179,7 +180,7 @@ func (f *following) run(ctx context.Context, seen bool) error {
 		case ctx.Err() != nil:
 			return f.left(ctx)
 		case err == nil && r.Phase == registry.PhaseSteady:
-			return registry.WithFix(registry.Errorf(registry.ErrNotFound, "there is no rollout of %s to watch: %s serves everybody", f.at, plainText(r.Stable)),
+			return registry.WithFix(registry.Errorf(registry.ErrNotFound, "there is no rollout of %s to watch: %s serves everybody", f.at, words.Plain(r.Stable)),
 				"incipit rollout show %s --env %s tells how it fares", f.at.Prompt, f.at.Environment)
 		case err == nil:
 			seen, away, f.opened = true, time.Time{}, r.Opened
@@ -193,7 +194,7 @@ func (f *following) run(ctx context.Context, seen bool) error {
 			return err
 		case away.IsZero():
 			away = now
-			f.env.talk("%s  %s; looking again", second(now), plainText(err.Error()))
+			f.env.talk("%s  %s; looking again", words.Second(now), words.Plain(err.Error()))
 		case now.Sub(away) > followAway:
 			return err
 		}
@@ -229,9 +230,9 @@ func (f *following) ended(r registry.RolloutReport) error {
 	}
 	look := fmt.Sprintf("incipit rollout show %s --env %s --rollout %d", f.at.Prompt, f.at.Environment, r.Opened)
 	if r.Open() {
-		return registry.WithFix(registry.Errorf(registry.ErrUnconfirmed, "%s at %s asks a person: %s", f.at, r.Share, plainText(question(r))), "%s", plainText(r.Next))
+		return registry.WithFix(registry.Errorf(registry.ErrUnconfirmed, "%s at %s asks a person: %s", f.at, r.Share, words.Plain(question(r))), "%s", words.Plain(r.Next))
 	}
-	d := end(r)
+	d := words.End(r)
 	switch d.Kind {
 	case registry.DecisionPromote:
 		if f.env.json != "" {
@@ -239,15 +240,15 @@ func (f *following) ended(r registry.RolloutReport) error {
 		}
 		return f.env.emit(r, func(w io.Writer) {
 			if r.Strategy == registry.Experiment {
-				fmt.Fprintf(w, "the experiment of %s has ended: %s\n", f.at, plainText(d.Text))
+				fmt.Fprintf(w, "the experiment of %s has ended: %s\n", f.at, words.Plain(d.Text))
 				return
 			}
-			fmt.Fprintf(w, "%s@%s is promoted in %s\n", f.at.Prompt, plainText(r.Candidate), f.at.Environment)
+			fmt.Fprintf(w, "%s@%s is promoted in %s\n", f.at.Prompt, words.Plain(r.Candidate), f.at.Environment)
 		})
 	case registry.DecisionRollback:
-		return registry.WithFix(registry.Errorf(registry.ErrGate, "%s of %s, by %s: %s", plainText(candidateOf(r)), f.at, plainText(nameOf(d.By)), plainText(d.Text)), "%s shows what it rests on", look)
+		return registry.WithFix(registry.Errorf(registry.ErrGate, "%s of %s, by %s: %s", words.Plain(words.CandidateOf(r)), f.at, words.Plain(words.Name(d.By)), words.Plain(d.Text)), "%s shows what it rests on", look)
 	}
-	return registry.WithFix(registry.Errorf(registry.ErrConflict, "another deployment took the place of %s of %s", plainText(candidateOf(r)), f.at), "%s", look)
+	return registry.WithFix(registry.Errorf(registry.ErrConflict, "another deployment took the place of %s of %s", words.Plain(words.CandidateOf(r)), f.at), "%s", look)
 }
 
 // question is what a person was asked last.
@@ -283,10 +284,10 @@ func (f *following) tell(r registry.RolloutReport, now time.Time) error {
 		printLive(&e.page, r, now)
 	case f.show:
 		for _, d := range fresh {
-			fmt.Fprintln(&e.page, decisionLine(d))
+			fmt.Fprintln(&e.page, words.Decision(d))
 		}
 		if moved && len(fresh) == 0 {
-			fmt.Fprintf(&e.page, "%s  %s at %s: %s\n", second(now), stance(r), r.Share, plainText(r.Text))
+			fmt.Fprintf(&e.page, "%s  %s at %s: %s\n", words.Second(now), stance(r), r.Share, words.Plain(r.Text))
 		}
 	}
 	if e.getenv("GITHUB_ACTIONS") == "true" {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -104,7 +105,7 @@ func printPrompt(w io.Writer, s *shown, tty bool) {
 	fmt.Fprintf(w, "%s\n", bold(name))
 	rows := [][2]string{{"model", s.Model}, {"digest", s.Digest}, {"tokens", fmt.Sprintf("about %d (an estimate)", s.Tokens)}}
 	if r := s.Release; r != nil {
-		rows = append(rows, [2]string{"commit", r.Commit}, [2]string{"released", day(r.At) + " by " + r.Author}, [2]string{"notes", r.Notes})
+		rows = append(rows, [2]string{"commit", r.Commit}, [2]string{"released", words.Minute(r.At) + " by " + r.Author}, [2]string{"notes", r.Notes})
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Variables)) {
 		rows = append(rows, [2]string{"variable", name + ": " + describeVariable(s.Variables[name])})
@@ -190,7 +191,7 @@ func runLog(ctx context.Context, e *env, id prompt.ID) error {
 	slices.Reverse(releases)
 	return e.emit(releases, func(w io.Writer) {
 		for _, r := range releases {
-			fmt.Fprintf(w, "%s  %s  %s\n    %s\n    %s  commit %.12s\n", bold(r.Version.String()), day(r.At), prompt.Visible(r.Author), prompt.Visible(r.Notes), r.Digest, r.Commit)
+			fmt.Fprintf(w, "%s  %s  %s\n    %s\n    %s  commit %.12s\n", bold(r.Version.String()), words.Minute(r.At), prompt.Visible(r.Author), prompt.Visible(r.Notes), r.Digest, r.Commit)
 		}
 	})
 }

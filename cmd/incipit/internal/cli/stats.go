@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -124,7 +125,7 @@ func runStats(ctx context.Context, e *env, c *api.Client, q registry.StatsQuery,
 
 // noCalls says that a period is empty, and what to try.
 func noCalls(q registry.StatsQuery, s registry.Stats) string {
-	text := fmt.Sprintf("No calls of %s%s in the last %s.", q.Prompt, narrowed(q), age(s.To.Sub(s.From)))
+	text := fmt.Sprintf("No calls of %s%s in the last %s.", q.Prompt, narrowed(q), words.Age(s.To.Sub(s.From)))
 	further := s.To.Sub(s.From) < 30*24*time.Hour
 	switch {
 	case q.Version != "" || q.Arm != "":
@@ -161,12 +162,12 @@ func watchStats(ctx context.Context, e *env, c *api.Client, q registry.StatsQuer
 		case err != nil && (!seen || !errors.Is(err, registry.ErrUnavailable)):
 			return err
 		case err != nil:
-			e.talk("%s %v; looking again", second(e.now()), err)
+			e.talk("%s %v; looking again", words.Second(e.now()), err)
 		case e.json != "":
 			err = e.emit(s, nil)
 		case inPlace:
 			fmt.Fprint(&e.page, "\x1b[H\x1b[J") // home, and clear to the end
-			fmt.Fprintf(&e.page, "%s  every %s, Ctrl-C ends it\n\n", faint(second(e.now())), watchPause)
+			fmt.Fprintf(&e.page, "%s  every %s, Ctrl-C ends it\n\n", faint(words.Second(e.now())), watchPause)
 			printStats(&e.page, s)
 			err = e.turn()
 		default:

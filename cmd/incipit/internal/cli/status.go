@@ -12,6 +12,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -145,7 +146,7 @@ func printStatus(w io.Writer, r statusReport, rows []registry.Row, envs []regist
 		}
 		line := []string{string(s.Prompt), state, s.Version}
 		for _, env := range envs {
-			line = append(line, runningCell(runs[s.Prompt].Deployments[env.Name], watched[registry.Place{Prompt: s.Prompt, Environment: env.Name}]))
+			line = append(line, words.Running(runs[s.Prompt].Deployments[env.Name], watched[registry.Place{Prompt: s.Prompt, Environment: env.Name}]))
 		}
 		out = append(out, line)
 	}
@@ -263,7 +264,7 @@ func runStatusOf(ctx context.Context, e *env, id prompt.ID) error {
 					fmt.Fprintf(w, "%s %-12s nothing runs here yet\n", branch, env.Name)
 					continue
 				}
-				fmt.Fprintf(w, "%s %-12s %s  %s by %s\n", branch, env.Name, runningCell(run, watched[registry.Place{Prompt: id, Environment: env.Name}]), run.DeployedAt, prompt.Visible(orDash(nameOf(run.By))))
+				fmt.Fprintf(w, "%s %-12s %s  %s by %s\n", branch, env.Name, words.Running(run, watched[registry.Place{Prompt: id, Environment: env.Name}]), run.DeployedAt, prompt.Visible(orDash(words.Name(run.By))))
 			}
 		})
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/suite"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -79,5 +80,5 @@ func (e *env) suiteErrors(err error) error {
 			wrong++
 		}
 	}
-	return registry.Errorf(prompt.ErrInvalid, "%s", fmt.Sprintf("the suite has %s", count(wrong, "error")))
+	return registry.Errorf(prompt.ErrInvalid, "%s", fmt.Sprintf("the suite has %s", words.Count(wrong, "error")))
 }

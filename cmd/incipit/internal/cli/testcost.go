@@ -6,6 +6,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/provider"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/suite"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 )
 
 // pricesOf are the prices that the workspace gives.
@@ -39,7 +40,7 @@ func (t *tester) announce(questions []suite.Question) {
 			cost += price.Cost(provider.Usage{Input: i, Output: o})
 		}
 	}
-	what := fmt.Sprintf("up to %s, about %d tokens in and at most %d out", count(len(questions), "question"), in, out)
+	what := fmt.Sprintf("up to %s, about %d tokens in and at most %d out", words.Count(len(questions), "question"), in, out)
 	if known {
 		t.e.talk("Asking %s: at most %.4f USD without judges", what, cost)
 		return

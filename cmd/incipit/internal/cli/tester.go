@@ -22,6 +22,7 @@ import (
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sandbox"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/suite"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -287,7 +288,7 @@ func (t *tester) loading(strict bool) suite.LoadOptions {
 func (t *tester) notices() (hash string, out []string) {
 	hash, _, stale := t.around.Cassettes.Used()
 	if n := len(stale); n > 0 {
-		out = append(out, fmt.Sprintf("%s older than %s, the oldest from %s: record them again with --mode record --fresh", count(n, "recorded answer"), registry.Duration(t.tests.MaxAge), day(stale[0].RecordedAt)))
+		out = append(out, fmt.Sprintf("%s older than %s, the oldest from %s: record them again with --mode record --fresh", words.Count(n, "recorded answer"), registry.Duration(t.tests.MaxAge), words.Minute(stale[0].RecordedAt)))
 	}
 	differ := 0
 	samples := t.around.Cassettes.Samples()

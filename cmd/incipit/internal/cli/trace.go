@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/worddiff"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -50,7 +51,7 @@ func printTrace(w io.Writer, t *registry.Trace, tty bool) {
 	if r := t.Release; r.Digest == "" {
 		fmt.Fprintf(w, "  it is not known here: incipit sync has the server read Git\n")
 	} else {
-		rows(w, [][2]string{{"digest", r.Digest}, {"commit", r.Commit}, {"released", day(r.At) + " by " + r.Author}, {"notes", r.Notes}})
+		rows(w, [][2]string{{"digest", r.Digest}, {"commit", r.Commit}, {"released", words.Minute(r.At) + " by " + r.Author}, {"notes", r.Notes}})
 	}
 	fmt.Fprintf(w, "\n%s\n", bold("deployment in "+prompt.Visible(t.Call.Environment)))
 	rows(w, deploymentRows(t))
@@ -63,7 +64,7 @@ func printTrace(w io.Writer, t *registry.Trace, tty bool) {
 		if !ev.Passed {
 			word = red("fail")
 		}
-		fmt.Fprintf(w, "  %s %s\n", word, line(fmt.Sprintf("%s, filed by %s, %s%s", ev.Kind, ev.By, day(ev.At), after(": ", ev.Note))))
+		fmt.Fprintf(w, "  %s %s\n", word, line(fmt.Sprintf("%s, filed by %s, %s%s", ev.Kind, ev.By, words.Minute(ev.At), after(": ", ev.Note))))
 	}
 	printBefore(w, t)
 	printSent(w, t, tty)
@@ -136,10 +137,10 @@ func callRows(t *registry.Trace) [][2]string {
 		{"prompt", fmt.Sprintf("%s@%s in %s%s", c.Prompt, c.Version, c.Environment, after(", arm ", c.Arm))},
 		{"started", c.StartedAt.UTC().Format("2006-01-02 15:04:05.000 UTC")},
 		{"outcome", string(c.Outcome) + after(", by the ", string(c.ErrorClass)) + after(", finished by ", c.FinishReason)},
-		{"latency", ms(&c.LatencyMS) + after(", first token after ", known(c.FirstTokenMS, ms))},
-		{"tokens", strings.Join(slices.DeleteFunc([]string{known(c.InputTokens, tokens) + " in", known(c.CachedTokens, tokens) + " of them cached", known(c.OutputTokens, tokens) + " out"},
+		{"latency", words.Milliseconds(&c.LatencyMS) + after(", first token after ", known(c.FirstTokenMS, words.Milliseconds))},
+		{"tokens", strings.Join(slices.DeleteFunc([]string{known(c.InputTokens, words.Tokens) + " in", known(c.CachedTokens, words.Tokens) + " of them cached", known(c.OutputTokens, words.Tokens) + " out"},
 			func(s string) bool { return strings.HasPrefix(s, " ") }), ", ")},
-		{"cost", known(c.CostUSD, usd)},
+		{"cost", known(c.CostUSD, words.Dollars)},
 		{"model", c.Model},
 		{"response", c.ResponseID},
 		{"subject", c.Subject},
@@ -156,7 +157,7 @@ func callRows(t *registry.Trace) [][2]string {
 			what = f.Name
 		}
 		rated = rated || f.Name == ""
-		rs = append(rs, [2]string{"feedback", fmt.Sprintf("%s %s, %s%s%s", what, number(f.Value), day(f.At), after(" by ", f.By), after(": ", f.Comment))})
+		rs = append(rs, [2]string{"feedback", fmt.Sprintf("%s %s, %s%s%s", what, number(f.Value), words.Minute(f.At), after(" by ", f.By), after(": ", f.Comment))})
 	}
 	if !rated && c.Satisfaction != nil {
 		rs = append(rs, [2]string{"feedback", "satisfaction " + number(*c.Satisfaction)})
@@ -174,7 +175,7 @@ func known[T any](v *T, text func(*T) string) string {
 
 func deploymentRows(t *registry.Trace) [][2]string {
 	record := func(d *registry.Deployment) string {
-		return fmt.Sprintf("#%d, %s, %s by %s%s", d.Seq, describeDeployment(*d), second(d.At), orDash(nameOf(d.By)), after(": ", d.Reason))
+		return fmt.Sprintf("#%d, %s, %s by %s%s", d.Seq, words.Deployment(*d), words.Second(d.At), orDash(words.Name(d.By)), after(": ", d.Reason))
 	}
 	var rs [][2]string
 	switch now, then := t.Brought, t.Deployment; {
@@ -191,7 +192,7 @@ func deploymentRows(t *registry.Trace) [][2]string {
 		}
 	}
 	if d := t.Deployment; d != nil && d.Rollout != nil {
-		r, beside := d.Rollout, armsCell(d.Rollout.Contenders())
+		r, beside := d.Rollout, words.Arms(d.Rollout.Contenders())
 		if r.Strategy != registry.Experiment {
 			beside = "candidate " + r.Candidate().Version.String()
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/report"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
@@ -87,7 +88,7 @@ func runValidate(ctx context.Context, e *env, ids []prompt.ID, format string) er
 		}
 	}
 	if errs > 0 {
-		e.talk("%d checked, %s", checked, count(errs, "error"))
+		e.talk("%d checked, %s", checked, words.Count(errs, "error"))
 		return exitError{api.Invalid}
 	}
 	e.talk("%d checked, no errors", checked)

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
@@ -42,11 +43,11 @@ func runVerify(ctx context.Context, e *env) error {
 			e.talk("%s is not published yet: incipit publish on the main branch tags it", name)
 		}
 		if len(v.Problems) == 0 {
-			fmt.Fprintf(w, "%s, each with its tag, commit and digest\n", count(v.Checked, "release"))
+			fmt.Fprintf(w, "%s, each with its tag, commit and digest\n", words.Count(v.Checked, "release"))
 		}
 	})
 	if err == nil && len(v.Problems) > 0 {
-		e.talk("%s checked, %s", count(v.Checked, "release"), count(len(v.Problems), "problem"))
+		e.talk("%s checked, %s", words.Count(v.Checked, "release"), words.Count(len(v.Problems), "problem"))
 		return exitError{api.Failure}
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -158,7 +159,7 @@ func runWebhookList(ctx context.Context, e *env) error {
 		for _, h := range all {
 			state := "good"
 			if !h.PausedAt.IsZero() {
-				state = "gone " + day(h.PausedAt)
+				state = "gone " + words.Minute(h.PausedAt)
 			}
 			about := fmt.Sprintf("%s on %s in %s", strings.Join(h.Kinds, ","), strings.Join(h.Prompts, ","), strings.Join(h.Environments, ","))
 			out = append(out, []string{h.ID, h.URL, string(h.Format), about, strconv.Itoa(h.Waiting), state})
@@ -179,7 +180,7 @@ func runDeliveries(ctx context.Context, e *env, id string, limit int) error {
 	return e.emit(all, func(w io.Writer) {
 		out := [][]string{{"DELIVERY", "NOTICE", "STATE", "ATTEMPTS", "QUEUED", "ERROR"}}
 		for _, d := range all {
-			out = append(out, []string{d.ID, string(d.Notice.Kind) + " " + d.Notice.ID, string(d.State), strconv.Itoa(d.Attempts), day(d.QueuedAt), d.Error})
+			out = append(out, []string{d.ID, string(d.Notice.Kind) + " " + d.Notice.ID, string(d.State), strconv.Itoa(d.Attempts), words.Minute(d.QueuedAt), d.Error})
 		}
 		table(w, out)
 	})

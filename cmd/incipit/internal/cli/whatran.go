@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -51,12 +51,12 @@ func runWhatRan(ctx context.Context, e *env, environment string, at time.Time) e
 	}
 	return e.emit(ran, func(w io.Writer) {
 		if len(ran.Prompts) == 0 {
-			e.talk("Nothing ran in %s at %s. What was deployed since: incipit list --env %s", ran.Environment, second(ran.At), ran.Environment)
+			e.talk("Nothing ran in %s at %s. What was deployed since: incipit list --env %s", ran.Environment, words.Second(ran.At), ran.Environment)
 		} else {
-			fmt.Fprintf(w, "%s at %s\n", bold(ran.Environment), second(ran.At))
+			fmt.Fprintf(w, "%s at %s\n", bold(ran.Environment), words.Second(ran.At))
 			out := [][]string{{"PROMPT", "VERSION", "SINCE", "#", "WHAT", "BY", "REASON"}}
 			for _, r := range ran.Prompts {
-				out = append(out, []string{string(r.Prompt), ranCell(r.Arms), second(r.Since), fmt.Sprint(r.Seq), string(r.Action), nameOf(r.By), r.Reason})
+				out = append(out, []string{string(r.Prompt), words.Ran(r.Arms), words.Second(r.Since), fmt.Sprint(r.Seq), string(r.Action), words.Name(r.By), r.Reason})
 			}
 			table(w, out)
 		}
@@ -64,18 +64,6 @@ func runWhatRan(ctx context.Context, e *env, environment string, at time.Time) e
 			e.talk("What ran of %s then is not known: older records of it are not kept", prompt.Visible(string(id)))
 		}
 	})
-}
-
-// ranCell is "1.3.1", and "1.3.1 95 %, 1.3.2 5 %" during a rollout.
-func ranCell(arms []registry.RanArm) string {
-	if len(arms) == 1 {
-		return arms[0].Version.String()
-	}
-	cells := make([]string, len(arms))
-	for i, a := range arms {
-		cells[i] = a.Version.String() + " " + a.Share.String()
-	}
-	return strings.Join(cells, ", ")
 }
 
 // parseWhen reads a moment: a time, or an age from now. "" is the zero time.
@@ -94,6 +82,3 @@ func parseWhen(s string, now time.Time) (time.Time, error) {
 	return time.Time{}, registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%q is no time", prompt.Clip(s, 60)),
 		`write one such as 2026-11-22T14:00:00Z, "2026-11-22 14:00" (UTC), or an age such as 2h or 3d`)
 }
-
-// second is a moment to the second.
-func second(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

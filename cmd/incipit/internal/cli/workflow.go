@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/rollout"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -29,7 +30,7 @@ func workflowCommand(w io.Writer, r registry.RolloutReport, d registry.Decision)
 	if command == "" {
 		return
 	}
-	title := fmt.Sprintf("%s of %s at %s: %s", candidateOf(r), r.Place, d.Share, d.Kind)
+	title := fmt.Sprintf("%s of %s at %s: %s", words.CandidateOf(r), r.Place, d.Share, d.Kind)
 	fmt.Fprintf(w, "::%s title=%s::%s\n", command, workflowProperty(title), workflowData(d.Text))
 }
 

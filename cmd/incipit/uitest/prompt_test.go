@@ -56,6 +56,23 @@ func newStory(t testing.TB) *site {
 	return s
 }
 
+func TestThePageOfAPromptShowsItAndFollowsIt(t *testing.T) {
+	s := newStory(t)
+	s.far("deploy", "support@0.1.1", "--env", "dev", "--reason", "a try")
+	b := newTab(t)
+	b.open(s.url + "/prompts/support")
+	b.sees("required")
+	b.sees("budget_code")
+	b.sees("asks for the plan <script>alert(1)</script>")
+	s.far("deploy", "support@1.0.0", "--env", "dev", "--canary", "--reason", "plans")
+	b.until("the candidate is shown", `document.querySelector("#place-dev")?.innerText.includes("candidate")`)
+	b.until("the history is shown", `document.querySelector("#history")?.innerText.includes("plans")`)
+	b.shot("prompt")
+	b.open(s.url + "/prompts/support/releases")
+	b.sees("runs in dev, candidate")
+	b.shot("releases")
+}
+
 func TestTwoReleasesAreComparedInTwoClicks(t *testing.T) {
 	s := newStory(t)
 	b := newTab(t)

@@ -33,6 +33,8 @@ func (s *Server) everyPage() []route {
 		{get, "/search", "page-search", may(somewhere, read), s.html(u.Search), "Search", false},
 
 		// A prompt, and what is written of it.
+		{get, "/prompts/{prompt}", "page-prompt", may(ofPrompt, read), s.html(u.Prompt), "A prompt, and where it runs", false},
+		{get, "/prompts/{prompt}/releases", "page-releases", may(ofPrompt, read), s.html(u.Releases), "The releases of a prompt", false},
 		{get, "/prompts/{prompt}/diff", "page-diff", may(ofPrompt, read), s.html(u.Diff), "Two releases of a prompt compared", false},
 
 		// What runs of a prompt in an environment, and changing that.

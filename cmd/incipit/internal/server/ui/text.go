@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
@@ -23,9 +24,19 @@ type textView struct {
 	Hides bool // it holds characters that one does not see
 }
 
+// viewText is a message.
 func viewText(name, text string) textView {
-	v := textView{Name: name, Raw: text, Chars: len([]rune(text)), Lines: [][]textPiece{nil}}
-	for _, p := range prompt.Pieces(strings.TrimSuffix(text, "\n")) {
+	return view(name, text, prompt.Pieces)
+}
+
+// viewData is a text that is no template.
+func viewData(name, text string) textView {
+	return view(name, text, prompt.Unseen)
+}
+
+func view(name, text string, pieces func(string) []prompt.Piece) textView {
+	v := textView{Name: name, Raw: text, Chars: utf8.RuneCountInString(text), Lines: [][]textPiece{nil}}
+	for _, p := range pieces(strings.TrimSuffix(text, "\n")) {
 		v.Hides = v.Hides || p.Kind == prompt.UnseenPiece
 		for i, part := range strings.Split(p.Text, "\n") {
 			if i > 0 {

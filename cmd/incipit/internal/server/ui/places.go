@@ -1,0 +1,137 @@
+package ui
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
+	"github.com/incipit-dev/incipit/internal/prompt"
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// A placeRow is an environment, and what runs there.
+type placeRow struct {
+	Environment string
+	Protected   bool
+	Runs        bool
+	Last        registry.Deployment // the zero value where there was none
+	Arms        []armCell           // the stable one first
+	Rollout     bool
+	MayDeploy   bool
+	Deploy      string // the page to deploy at
+	Rollback    string
+	RolloutAt   string
+}
+
+// What is what the last record did, in words.
+func (p placeRow) What() string { return words.Deployment(p.Last) }
+
+// An armCell is a release that runs, and for whom.
+type armCell struct {
+	Name    string
+	Version prompt.Version
+	Share   registry.Share
+}
+
+// Percent is the share, for the width of its bar.
+func (a armCell) Percent() string { return a.Share.Number() }
+
+// places are the environments, and what runs in each.
+func (s standing) places(r *http.Request) []placeRow {
+	c, _ := registry.CallerOf(r.Context())
+	out := make([]placeRow, 0, len(s.envs))
+	for _, e := range s.envs {
+		row := placeRow{
+			Environment: e.Name, Protected: e.Protected, MayDeploy: c.May(registry.MayDeploy, e.Name, s.id) == nil,
+			Deploy: placePath(e.Name, s.id, "deploy"), Rollback: placePath(e.Name, s.id, "rollback"), RolloutAt: placePath(e.Name, s.id, "rollout"),
+		}
+		track := s.tracks[e.Name]
+		if len(track) > 0 {
+			row.Last = track[len(track)-1]
+		}
+		if now, ok := track.Current(); ok {
+			row.Runs, row.Rollout = true, now.Rollout != nil
+			arms := now.Running().Arms
+			for _, a := range slices.Concat(arms[len(arms)-1:], arms[:len(arms)-1]) {
+				row.Arms = append(row.Arms, armCell{a.Name, a.Version, a.Share()})
+			}
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// maxHistory is how many changes the page of a prompt shows.
+const maxHistory = 20
+
+// A historyRow is something that was done to a prompt.
+type historyRow struct {
+	Environment string
+	registry.Deployment
+	Commit    string // of the release that is stable from then on
+	RolloutAt string // the page of the rollout that it is part of; "" for none
+}
+
+// What is what was done, in words.
+func (h historyRow) What() string { return words.Deployment(h.Deployment) }
+
+// ByGuard reports whether no person did it.
+func (h historyRow) ByGuard() bool { return h.By == registry.GuardName }
+
+// history is what was done last, the newest first, and whether there is more.
+func (s standing) history() (out []historyRow, more bool) {
+	commits := make(map[prompt.Version]string, len(s.releases))
+	for _, r := range s.releases {
+		commits[r.Version] = r.Commit
+	}
+	for env, track := range s.tracks {
+		for i, d := range track {
+			row := historyRow{Environment: env, Deployment: d, Commit: commits[d.Version]}
+			if began, ok := track[:i+1].Began(); ok {
+				row.RolloutAt = placePath(env, s.id, "rollout?rollout="+strconv.Itoa(began.Seq))
+			} else if began, ok := track[:i].Began(); ok && d.Action != registry.Deploy {
+				row.RolloutAt = placePath(env, s.id, "rollout?rollout="+strconv.Itoa(began.Seq)) // which it ended
+			}
+			out = append(out, row)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b historyRow) int {
+		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Seq, a.Seq), strings.Compare(a.Environment, b.Environment))
+	})
+	return out[:min(len(out), maxHistory)], len(out) > maxHistory
+}
+
+func (s standing) newest() prompt.Version {
+	if len(s.releases) == 0 {
+		return prompt.Version{}
+	}
+	return s.releases[0].Version
+}
+
+func (s standing) versions() []string {
+	out := make([]string, 0, len(s.releases))
+	for _, r := range s.releases[:min(len(s.releases), maxSides)] {
+		out = append(out, r.Version.String())
+	}
+	return out
+}
+
+// runsIn lists where a version runs: production, or production as candidate.
+func (s standing) runsIn(v prompt.Version) []string {
+	var out []string
+	for _, e := range s.envs {
+		now, ok := s.tracks[e.Name].Current()
+		if !ok {
+			continue
+		}
+		if a, ok := now.Arm(v); ok && a.Name == registry.StableArm {
+			out = append(out, e.Name)
+		} else if ok {
+			out = append(out, e.Name+", "+a.Name+" "+a.Share().String())
+		}
+	}
+	return out
+}

@@ -86,7 +86,7 @@ func groupsOf(hits []registry.Hit, words []string) []hitGroup {
 
 func hitOf(h registry.Hit, words []string) hit {
 	title, href := string(h.Prompt), promptPath(h.Prompt)
-	out := hit{Text: marked(h.Text, words)}
+	out := hit{Text: highlighted(h.Text, words)}
 	switch h.Kind {
 	case registry.HitRelease:
 		title += "@" + h.Version
@@ -96,12 +96,12 @@ func hitOf(h registry.Hit, words []string) hit {
 		out.Where = h.Role + " message"
 	case registry.HitPrompt:
 	}
-	out.Title, out.Href = marked(title, words), href
+	out.Title, out.Href = highlighted(title, words), href
 	return out
 }
 
-// marked splits a text where it holds one of the words, which are in lower case.
-func marked(text string, words []string) []part {
+// highlighted splits a text where it holds one of the words, which are in lower case.
+func highlighted(text string, words []string) []part {
 	original, lower := []rune(text), []rune(text)
 	for i, c := range lower {
 		lower[i] = unicode.ToLower(c)

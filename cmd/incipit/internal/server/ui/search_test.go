@@ -15,7 +15,7 @@ func TestAMarkedTextIsTheTextAndMarksTheWords(t *testing.T) {
 		text := rapid.StringOf(rapid.RuneFrom([]rune("abAB İß→"))).Draw(t, "text")
 		words := rapid.SliceOfN(rapid.StringMatching(`[abß]{1,3}`), 0, 3).Draw(t, "words")
 		whole := ""
-		for _, p := range marked(text, words) {
+		for _, p := range highlighted(text, words) {
 			if whole += p.Text; p.Text == "" {
 				t.Fatal("an empty part")
 			}
@@ -27,7 +27,7 @@ func TestAMarkedTextIsTheTextAndMarksTheWords(t *testing.T) {
 			t.Fatalf("%q became %q", text, whole)
 		}
 	})
-	if got := fmt.Sprint(marked("Refund or refunds", []string{"refund", "fund"})); got != "[{Refund true} { or  false} {refund true} {s false}]" {
+	if got := fmt.Sprint(highlighted("Refund or refunds", []string{"refund", "fund"})); got != "[{Refund true} { or  false} {refund true} {s false}]" {
 		t.Error(got)
 	}
 }

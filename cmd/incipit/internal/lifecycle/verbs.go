@@ -267,11 +267,9 @@ func (s *Service) rollback(ctx context.Context, p planning) error {
 func (s *Service) reopening(r registry.Rollout) string {
 	flags := "--blue-green"
 	if r.Strategy == registry.Canary {
-		steps := []string{max(r.Candidate().Share(), 1).Number()}
-		for _, step := range r.Steps {
-			if step > r.Candidate().Share() {
-				steps = append(steps, step.Number())
-			}
+		var steps []string
+		for _, step := range reopened(r) {
+			steps = append(steps, step.Number())
 		}
 		flags = "--canary " + strings.Join(steps, ",")
 	}

@@ -25,6 +25,8 @@ func (s *Server) everyPage() []route {
 	const (
 		get, post = http.MethodGet, http.MethodPost
 		read      = registry.MayRead
+		deploy    = registry.MayDeploy
+		place     = "/environments/{environment}/prompts/{prompt}/"
 	)
 	u := s.pages
 	return []route{
@@ -38,6 +40,24 @@ func (s *Server) everyPage() []route {
 		{get, "/prompts/{prompt}/diff", "page-diff", may(ofPrompt, read), s.html(u.Diff), "Two releases of a prompt compared", false},
 
 		// What runs of a prompt in an environment, and changing that.
+		{get, "/rollouts", "page-rollouts", may(somewhere, read), s.html(u.Rollouts), "The rollouts that are open", false},
+		{get, place + "rollout", "page-rollout", may(inPath, read), s.html(u.Rollout), "How a rollout stands, and why", false},
+		{get, place + "deploy", "page-deploy", may(inPath, read), s.html(u.Change(registry.Deploy)), "What a deploy would do", false},
+		{post, place + "deploy", "page-deploy-it", may(inPath, deploy), s.changing(u.Change(registry.Deploy)), "Deploy a release", false},
+		{get, place + "shift", "page-shift", may(inPath, read), s.html(u.Change(registry.Shift)), "What a shift would do", false},
+		{post, place + "shift", "page-shift-it", may(inPath, deploy), s.changing(u.Change(registry.Shift)), "Change the share of a candidate", false},
+		{get, place + "promote", "page-promote", may(inPath, read), s.html(u.Change(registry.Promote)), "What a promotion would do", false},
+		{post, place + "promote", "page-promote-it", may(inPath, deploy), s.changing(u.Change(registry.Promote)), "Promote a candidate", false},
+		{get, place + "rollback", "page-rollback", may(inPath, read), s.html(u.Change(registry.Rollback)), "What a rollback would do", false},
+		{post, place + "rollback", "page-rollback-it", may(inPath, deploy), s.changing(u.Change(registry.Rollback)), "Roll back", false},
+		{get, place + "retire", "page-retire", may(inPath, read), s.html(u.Change(registry.Retire)), "What it would do to retire a prompt", false},
+		{post, place + "retire", "page-retire-it", may(inPath, deploy), s.changing(u.Change(registry.Retire)), "Take a prompt out of an environment", false},
+		{get, place + "pause", "page-pause", may(inPath, read), s.html(u.Hold(false)), "What a pause would do", false},
+		{post, place + "pause", "page-pause-it", may(inPath, deploy), s.html(u.Hold(false)), "Pause a rollout", false},
+		{get, place + "resume", "page-resume", may(inPath, read), s.html(u.Hold(true)), "What it would do to resume a rollout", false},
+		{post, place + "resume", "page-resume-it", may(inPath, deploy), s.html(u.Hold(true)), "Let a rollout go on", false},
+		{get, place + "approve", "page-approve", may(inPath, read), s.html(u.Approve), "What an approval is for", false},
+		{post, place + "approve", "page-approve-it", may(inPath, registry.MayApprove), s.html(u.Approve), "Approve a release", false},
 
 		// Calls and statistics.
 
@@ -73,6 +93,18 @@ func (s *Server) html(h ui.Handler) endpoint {
 			return err
 		}
 		return s.show(w, r, p, seq)
+	})
+}
+
+// changing is html for a form that changes what runs: whoever sent it reads
+// their own change.
+func (s *Server) changing(h ui.Handler) endpoint {
+	return s.html(func(r *http.Request) (*ui.Page, error) {
+		p, err := h(r)
+		if err == nil && p.To != "" {
+			s.hub.poke(r.Context(), r.PathValue("environment"))
+		}
+		return p, err
 	})
 }
 

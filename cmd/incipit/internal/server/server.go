@@ -133,7 +133,7 @@ func New(c Config) (*Server, error) {
 	s.metrics = newMetrics(s)
 	var err error
 	if s.pages, err = ui.New(ui.Config{
-		Service: c.Service, Now: c.Now, Version: c.Version, Dev: c.Dev,
+		Service: c.Service, Now: c.Now, Random: c.Random, Version: c.Version, Dev: c.Dev,
 		Keys: c.SignIn.TakesKeys(), Issuer: c.SignIn.HasIssuer(),
 	}); err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ type frame struct {
 	Theme   string // light, dark or system
 	Now     time.Time
 	Version string
+	Did     *did // what the person just did
 	Around
 }
 
@@ -24,7 +25,7 @@ func (u *UI) frame(r *http.Request, p *Page, around Around) frame {
 	who, known := registry.CallerOf(r.Context())
 	return frame{
 		Page: p, Who: who, Known: known && who.Name != "", Dev: u.config.Dev, Path: r.URL.RequestURI(),
-		Theme: themeOf(r), Now: u.config.Now(), Version: u.config.Version, Around: around,
+		Theme: themeOf(r), Now: u.config.Now(), Version: u.config.Version, Did: u.didOf(r), Around: around,
 	}
 }
 

@@ -10,10 +10,12 @@ package ui
 
 import (
 	"bytes"
+	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"path"
@@ -30,10 +32,11 @@ var viewFiles embed.FS
 type Config struct {
 	Service *lifecycle.Shared
 	Now     func() time.Time
-	Version string // of the program
-	Dev     bool   // whoever asks may do everything
-	Keys    bool   // people may sign in with a key
-	Issuer  bool   // there is an issuer to sign in at
+	Random  io.Reader // makes what a form counts once by; nil: the system's
+	Version string    // of the program
+	Dev     bool      // whoever asks may do everything
+	Keys    bool      // people may sign in with a key
+	Issuer  bool      // there is an issuer to sign in at
 }
 
 // A UI makes pages. Methods may be called at once.
@@ -48,6 +51,9 @@ type UI struct {
 func New(c Config) (*UI, error) {
 	if c.Service == nil || c.Now == nil {
 		return nil, errors.New("ui: Config.Service and Now must be set")
+	}
+	if c.Random == nil {
+		c.Random = rand.Reader
 	}
 	u := &UI{config: c, service: c.Service}
 	var err error

@@ -84,7 +84,7 @@ func (u *UI) changeForm(r *http.Request, a registry.Action, typed url.Values) (*
 		return nil, err
 	}
 	f := &changeForm{Place: at, Action: a, Typed: typed, Path: placePath(at.Environment, at.Prompt, string(a))}
-	if f.Environment, f.Track, err = u.standing(r, at); err != nil {
+	if f.Environment, f.Track, err = u.trackOf(r, at); err != nil {
 		return nil, err
 	}
 	f.Verb, _ = verbs(a)

@@ -23,20 +23,20 @@ type planView struct {
 	Command string
 	Problem *api.Problem // why there is no plan
 	Changes []prompt.Change
-	Texts   []diffText
+	Texts   []planText
 	Compare string // the page that shows all of it
 	Approve string // the page to approve at, for whoever may
 }
 
-// A diffText is what changes in one message, shortened.
-type diffText struct {
+// A planText is what changes in one message, shortened.
+type planText struct {
 	Message        string
 	Added, Removed int
-	Spans          []diffSpan
+	Spans          []planSpan
 }
 
-// A diffSpan is a run of text: kept, added or removed.
-type diffSpan struct{ Kind, Text string }
+// A planSpan is a run of text: kept, added or removed.
+type planSpan struct{ Kind, Text string }
 
 // deployFields are what one chooses in a deploy.
 type deployFields struct {
@@ -101,24 +101,24 @@ func (u *UI) compare(r *http.Request, v *planView) error {
 	}
 	v.Changes = prompt.Compare(drafts[0].Prompt, drafts[1].Prompt)
 	for _, t := range worddiff.Texts(drafts[0].Prompt.Messages, drafts[1].Prompt.Messages) {
-		v.Texts = append(v.Texts, diffText{t.Message, t.Added, t.Removed, excerpt(t.Spans)})
+		v.Texts = append(v.Texts, planText{t.Message, t.Added, t.Removed, excerpt(t.Spans)})
 	}
 	return nil
 }
 
 // excerpt keeps what changes and a little around it.
-func excerpt(spans []worddiff.Span) []diffSpan {
+func excerpt(spans []worddiff.Span) []planSpan {
 	const around, most = 60, 200
-	var out []diffSpan
+	var out []planSpan
 	for i, s := range spans {
 		if len(out) == most {
-			return append(out, diffSpan{"gap", " … "})
+			return append(out, planSpan{"gap", " … "})
 		}
 		switch s.Op {
 		case worddiff.Added:
-			out = append(out, diffSpan{"added", s.Text})
+			out = append(out, planSpan{"added", s.Text})
 		case worddiff.Removed:
-			out = append(out, diffSpan{"removed", s.Text})
+			out = append(out, planSpan{"removed", s.Text})
 		default:
 			head, tail := []rune(s.Text), []rune(nil)
 			if len(head) > 2*around {
@@ -128,12 +128,12 @@ func excerpt(spans []worddiff.Span) []diffSpan {
 				head = nil
 			}
 			if i == len(spans)-1 && tail != nil {
-				out = append(out, diffSpan{"kept", string(head)}, diffSpan{"gap", " …"})
+				out = append(out, planSpan{"kept", string(head)}, planSpan{"gap", " …"})
 				continue
 			}
-			out = append(out, diffSpan{"kept", string(head)})
+			out = append(out, planSpan{"kept", string(head)})
 			if tail != nil {
-				out = append(out, diffSpan{"gap", " … "}, diffSpan{"kept", string(tail)})
+				out = append(out, planSpan{"gap", " … "}, planSpan{"kept", string(tail)})
 			}
 		}
 	}

@@ -22,9 +22,9 @@ func placeOf(r *http.Request) (registry.Place, error) {
 	return registry.Place{Prompt: id, Environment: r.PathValue("environment")}, err
 }
 
-// standing is the environment of a place, and what was done there. It reports
+// trackOf is the environment of a place, and what was done there. It reports
 // ErrNotFound if there is no such environment, or no such prompt.
-func (u *UI) standing(r *http.Request, at registry.Place) (registry.Environment, registry.Track, error) {
+func (u *UI) trackOf(r *http.Request, at registry.Place) (registry.Environment, registry.Track, error) {
 	tracks, err := u.service.History(r.Context(), at.Prompt, at.Environment)
 	if err != nil {
 		return registry.Environment{}, nil, err

@@ -37,7 +37,7 @@ type rolloutView struct {
 	Facts    []words.Fact
 	Course   *course
 	Log      []logLine
-	Actions  []action
+	Actions  []button
 	Refused  string // why the person may change nothing
 }
 
@@ -53,8 +53,8 @@ type armView struct {
 	Share         registry.Share
 }
 
-// An action is a button that opens the form of a change.
-type action struct{ Text, Href, Class string }
+// A button is one that opens the form of a change.
+type button struct{ Text, Href, Class string }
 
 // Rollout is the page of a rollout: the newest of its place, or the one that
 // the query names.
@@ -69,7 +69,7 @@ func (u *UI) Rollout(r *http.Request) (*Page, error) {
 			return nil, registry.Errorf(prompt.ErrInvalid, "%q is no number of a rollout", prompt.Clip(asked, 20))
 		}
 	}
-	_, track, err := u.standing(r, at)
+	_, track, err := u.trackOf(r, at)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (v *rolloutView) act(r *http.Request, t registry.Track, opened int) {
 		}
 		return placePath(at.Environment, at.Prompt, verb) + "?" + q.Encode()
 	}
-	add := func(text, class, href string) { v.Actions = append(v.Actions, action{text, href, class}) }
+	add := func(text, class, href string) { v.Actions = append(v.Actions, button{text, href, class}) }
 	if v.Running == nil || v.Running.Rollout == nil {
 		add("Deploy…", "primary", link("deploy"))
 		if v.Running != nil && len(t) > 1 {

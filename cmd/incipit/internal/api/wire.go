@@ -164,6 +164,8 @@ type PersonGrants struct {
 type Events struct {
 	Items     []registry.Event `json:"items"`
 	NextAfter int64            `json:"next_after,omitempty" doc:"Ask for what is after this event; none says that there is no more"`
+
+	NextBefore int64 `json:"next_before,omitempty" doc:"With newest: ask for what is before this event; none says that there is no more"`
 }
 
 // A Verified says how many events of the audit log were found as they were

@@ -158,24 +158,8 @@ func runKeyList(ctx context.Context, e *env) error {
 			case !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(e.now()):
 				state = "expired"
 			}
-			out = append(out, []string{k.ID, k.Kind, k.Name, describeGrants(k.Grants), orDash(words.Minute(k.ExpiresAt)), state})
+			out = append(out, []string{k.ID, k.Kind, k.Name, registry.GrantWords(k.Grants), orDash(words.Minute(k.ExpiresAt)), state})
 		}
 		table(w, out)
 	})
-}
-
-func describeGrants(grants []registry.Grant) string {
-	var out []string
-	for _, g := range grants {
-		names := make([]string, len(g.Permissions))
-		for i, p := range g.Permissions {
-			names[i] = string(p)
-		}
-		may := strings.Join(names, ",")
-		if len(names) == len(registry.Permissions()) {
-			may = "all"
-		}
-		out = append(out, fmt.Sprintf("%s on %s in %s", may, strings.Join(g.Prompts, ","), strings.Join(g.Environments, ",")))
-	}
-	return strings.Join(out, "; ")
 }

@@ -40,7 +40,7 @@ func personCommand(e *env) *cobra.Command {
 				return err
 			}
 			return e.emit(p, func(w io.Writer) {
-				fmt.Fprintf(w, "%s may %s\n", prompt.Visible(p.Mail), orText(describeGrants(p.Grants), "do nothing"))
+				fmt.Fprintf(w, "%s may %s\n", prompt.Visible(p.Mail), orText(registry.GrantWords(p.Grants), "do nothing"))
 			})
 		},
 	}
@@ -67,7 +67,7 @@ func runPeople(ctx context.Context, e *env) error {
 	return e.emit(people, func(w io.Writer) {
 		out := [][]string{{"PERSON", "MAY"}}
 		for _, p := range people {
-			out = append(out, []string{p.Mail, orText(describeGrants(p.Grants), "nothing")})
+			out = append(out, []string{p.Mail, orText(registry.GrantWords(p.Grants), "nothing")})
 		}
 		table(w, out)
 	})
@@ -116,31 +116,8 @@ func runEnvironments(ctx context.Context, e *env, from string) error {
 	return e.emit(envs, func(w io.Writer) {
 		out := [][]string{{"ENVIRONMENT", "RULES"}}
 		for _, env := range envs {
-			out = append(out, []string{env.Name, orDash(describeRules(env))})
+			out = append(out, []string{env.Name, orDash(strings.Join(env.Rules(), "; "))})
 		}
 		table(w, out)
 	})
-}
-
-func describeRules(env registry.Environment) string {
-	var rules []string
-	if env.Protected {
-		rules = append(rules, "protected")
-	}
-	if env.Reason {
-		rules = append(rules, "asks for a reason")
-	}
-	if env.After != "" {
-		rules = append(rules, "after "+env.After)
-	}
-	if len(env.Require) > 0 {
-		rules = append(rules, "evidence of "+strings.Join(env.Require, ", "))
-	}
-	if env.Approvals > 0 {
-		rules = append(rules, words.Count(env.Approvals, "approval"))
-	}
-	for _, f := range env.Freeze {
-		rules = append(rules, "frozen "+f.String())
-	}
-	return strings.Join(rules, "; ")
 }

@@ -144,37 +144,3 @@ type personInput struct {
 func (s *Server) setPerson(ctx context.Context, in *personInput) (*struct{}, error) {
 	return nil, s.service.SetPerson(ctx, registry.Person{Mail: in.Mail, Grants: in.Body.Grants})
 }
-
-type auditInput struct {
-	After int64 `query:"after" minimum:"0" doc:"The number of the last event that is known"`
-	Limit int   `query:"limit" minimum:"1" maximum:"500" default:"100"`
-}
-
-func (s *Server) audit(ctx context.Context, in *auditInput) (*reply[api.Events], error) {
-	all, err := s.service.Events(ctx, in.After, in.Limit)
-	if err != nil {
-		return nil, err
-	}
-	c, out := caller(ctx), api.Events{Items: []registry.Event{}}
-	for _, e := range all {
-		if c.May(registry.MayAudit, e.Environment, e.Prompt) == nil {
-			out.Items = append(out.Items, e)
-		}
-	}
-	if len(all) == in.Limit {
-		out.NextAfter = all[len(all)-1].Seq
-	}
-	return answered(out, nil)
-}
-
-func (s *Server) verifyAudit(ctx context.Context, _ *struct{}) (*reply[api.Verified], error) {
-	n, err := s.service.VerifyAudit(ctx)
-	if err != nil || n == 0 {
-		return answered(api.Verified{Events: n}, err)
-	}
-	last, err := s.service.Events(ctx, n-1, 1)
-	if err != nil || len(last) == 0 {
-		return nil, err
-	}
-	return answered(api.Verified{Events: n, Hash: last[0].Hash}, nil)
-}

@@ -62,6 +62,9 @@ func (s *Server) everyPage() []route {
 		// Calls and statistics.
 
 		// Audit and settings.
+		{get, "/audit", "page-audit", may(somewhere, registry.MayAudit), s.html(u.Audit), "Who did what, the newest first", false},
+		{get, "/audit/verify", "page-audit-verify", may(everywhere, registry.MayAudit), s.html(u.VerifyAudit), "Whether the audit log is what was written", false},
+		{get, "/audit/export", "page-audit-export", may(somewhere, registry.MayAudit), hidden(s.auditLines), "The audit log as a file", false},
 
 		// What stands around the pages.
 		{get, "/login", "page-login", open("is how one says who one is"), s.html(u.Login), "Sign in", false},

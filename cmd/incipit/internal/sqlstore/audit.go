@@ -71,9 +71,14 @@ func (s *Store) Events(ctx context.Context, after int64, limit int) ([]registry.
 	return get(ctx, s, func(q querier) ([]registry.Event, error) { return events(ctx, q, after, limit) })
 }
 
+const eventColumns = `seq, at_us, actor, key_id, source, action, environment, prompt, version, reason, request_id, detail, previous, hash`
+
 func events(ctx context.Context, q querier, after int64, limit int) ([]registry.Event, error) {
-	var out []registry.Event
-	err := rows(ctx, q, func(rs *sql.Rows) error {
+	return scanEvents(ctx, q, `SELECT `+eventColumns+` FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+}
+
+func scanEvents(ctx context.Context, q querier, query string, args ...any) (out []registry.Event, err error) {
+	err = rows(ctx, q, func(rs *sql.Rows) error {
 		var e registry.Event
 		var at int64
 		var detail string
@@ -84,8 +89,7 @@ func events(ctx context.Context, q querier, after int64, limit int) ([]registry.
 		}
 		out = append(out, e)
 		return err
-	}, `SELECT seq, at_us, actor, key_id, source, action, environment, prompt, version, reason, request_id, detail, previous, hash
-		FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+	}, query, args...)
 	return out, err
 }
 

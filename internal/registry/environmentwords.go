@@ -120,3 +120,44 @@ func noFreeze(line string) error {
 	return WithFix(Errorf(prompt.ErrInvalid, "%q is no freeze", prompt.Clip(line, 80)),
 		"write one such as: fri, sat 16:00-24:00 Europe/Berlin: no change before the weekend; or: from 2026-12-20T18:00:00Z to 2027-01-04T06:00:00Z")
 }
+
+// Words says in words how rollouts are watched: of rules of which each is said,
+// as GuardOf gives them.
+func (r GuardRules) Words() []string {
+	if r.Policy == GuardOff {
+		return []string{"people alone move rollouts"}
+	}
+	words := []string{"judged by " + r.Policy}
+	if len(r.Steps) > 0 {
+		steps := make([]string, len(r.Steps))
+		for i, s := range r.Steps {
+			steps[i] = s.String()
+		}
+		words = append(words, "canary steps "+strings.Join(steps, ", "))
+	}
+	if r.Bake != nil {
+		words = append(words, fmt.Sprintf("each healthy for %s at least", *r.Bake))
+	}
+	if r.HoldBack != nil && r.HoldFor != nil && *r.HoldBack > 0 {
+		words = append(words, fmt.Sprintf("%s held back for %s at the end", *r.HoldBack, *r.HoldFor))
+	}
+	if r.Advance == GuardAsk {
+		words = append(words, "a person says when it advances")
+	}
+	if r.Limit != nil {
+		words = append(words, fmt.Sprintf("without a verdict after %s: %s", *r.Limit, r.AtLimit))
+	}
+	words = append(words, "regressed: "+r.OnRegress)
+	if r.Silence != nil {
+		words = append(words, fmt.Sprintf("cannot be measured after %s without a call", *r.Silence))
+	}
+	if len(r.Metrics) > 0 {
+		words = append(words, "by "+strings.Join(r.Metrics, ", ")+" alone")
+	}
+	for _, n := range r.numbers() {
+		if x := *n.at; x != nil {
+			words = append(words, fmt.Sprintf("%s %v", n.name, *x))
+		}
+	}
+	return words
+}

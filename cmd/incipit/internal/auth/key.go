@@ -36,6 +36,9 @@ const (
 	hexDigits = "0123456789abcdef"
 )
 
+// IDBytes is how many bytes New reads first, of which it makes the id.
+const IDBytes = 8
+
 // Kinds are all kinds of key.
 func Kinds() []string { return []string{SDK, CI, Admin, Person} }
 
@@ -46,7 +49,7 @@ func New(kind string, random io.Reader) (Secret, registry.Key, error) {
 		return Secret{}, registry.Key{}, registry.WithFix(invalid("there is no such kind of key"), "choose from %s", strings.Join(Kinds(), ", "))
 	}
 	var raw struct {
-		ID     [8]byte
+		ID     [IDBytes]byte
 		Secret [32]byte
 	}
 	if err := binary.Read(random, binary.BigEndian, &raw); err != nil {

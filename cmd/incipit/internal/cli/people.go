@@ -13,7 +13,6 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )

@@ -1,11 +1,12 @@
 package lifecycle
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"io"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -158,40 +159,6 @@ func (s *Shared) Approvals(ctx context.Context, env string) ([]registry.Approval
 	return s.db.Approvals(ctx, "", env)
 }
 
-// SetEnvironment adds an environment, or changes the rules of one.
-func (s *Shared) SetEnvironment(ctx context.Context, e registry.Environment) error {
-	if err := e.Validate(); err != nil {
-		return err
-	}
-	if err := checkGuard(e); err != nil {
-		return err
-	}
-	if !source.IsEnvironmentName(e.Name) {
-		return registry.WithFix(registry.Errorf(prompt.ErrInvalid, "%q is no name of an environment", prompt.Clip(e.Name, 60)), "use a-z, 0-9 and dashes, at most 32 of them")
-	}
-	if err := s.reachable(ctx, e); err != nil {
-		return err
-	}
-	return s.db.SetEnvironment(ctx, e, event(ctx, "environment"))
-}
-
-// reachable follows what e comes after to its end: in a circle nothing could
-// ever be deployed.
-func (s *Shared) reachable(ctx context.Context, e registry.Environment) error {
-	way := []string{e.Name}
-	for next := e.After; next != ""; {
-		if way = append(way, next); slices.Contains(way[:len(way)-1], next) {
-			return registry.Errorf(prompt.ErrInvalid, "environment %s would come after itself: %s", e.Name, strings.Join(way, " after "))
-		}
-		st, err := s.store.State(ctx, "", next)
-		if err != nil {
-			return err
-		}
-		next = st.Environment.After
-	}
-	return nil
-}
-
 // A KeyRequest asks for an API key.
 type KeyRequest struct {
 	Kind   string
@@ -199,6 +166,10 @@ type KeyRequest struct {
 	Person bool
 	Grants []registry.Grant
 	TTL    time.Duration // 0 never expires
+
+	// Once makes a request that is sent again be refused, with ErrConflict, for it
+	// cannot be answered again: nobody keeps the secret. "" is another one each time.
+	Once string
 }
 
 // CreateKey makes an API key. Its text is told this once. Nobody gives more
@@ -215,11 +186,16 @@ func (s *Shared) CreateKey(ctx context.Context, req KeyRequest) (text string, ke
 	if len(req.Grants) == 0 || req.TTL < 0 {
 		return "", key, registry.Errorf(prompt.ErrInvalid, "a key needs a grant, and cannot have expired")
 	}
-	secret, key, err := auth.New(req.Kind, s.config.Random)
+	who, _ := registry.CallerOf(ctx)
+	random := s.config.Random
+	if req.Once != "" { // the id, which is no secret, is that of the request
+		sum := sha256.Sum256([]byte(who.Name + "\x00" + who.Key + "\x00" + req.Once))
+		random = io.MultiReader(bytes.NewReader(sum[:auth.IDBytes]), random)
+	}
+	secret, key, err := auth.New(req.Kind, random)
 	if err != nil {
 		return "", key, err
 	}
-	who, _ := registry.CallerOf(ctx)
 	key.Name, key.Person, key.Grants = req.Name, req.Person, req.Grants
 	key.CreatedAt, key.CreatedBy = s.config.Now().UTC(), who.Name
 	if req.TTL > 0 {
@@ -227,7 +203,12 @@ func (s *Shared) CreateKey(ctx context.Context, req KeyRequest) (text string, ke
 	}
 	e := event(ctx, "key.create")
 	e.Detail = map[string]string{"id": key.ID, "kind": key.Kind, "name": key.Name}
-	if err := s.db.AddKey(ctx, key, e); err != nil {
+	err = s.db.AddKey(ctx, key, e)
+	if errors.Is(err, registry.ErrConflict) && req.Once != "" {
+		err = registry.WithFix(registry.Errorf(registry.ErrConflict, "this was sent already: the key %s was made, and its secret was shown then", key.ID),
+			"revoke it if nobody has its secret, and make another one")
+	}
+	if err != nil {
 		return "", registry.Key{}, err
 	}
 	return secret.Reveal(), key, nil
@@ -260,6 +241,26 @@ func (s *Shared) SetPerson(ctx context.Context, p registry.Person) error {
 	e := event(ctx, "person")
 	e.Detail = map[string]string{"mail": p.Mail}
 	return s.db.SetPerson(ctx, p, e)
+}
+
+// ReplacePerson is SetPerson for somebody who saw the grants that they change:
+// seen are those in words. It reports ErrConflict if they are others now.
+func (s *Shared) ReplacePerson(ctx context.Context, seen string, p registry.Person) error {
+	was, err := s.db.Person(ctx, p.Mail)
+	if err != nil && !errors.Is(err, registry.ErrNotFound) {
+		return err
+	}
+	if now := registry.GrantWords(was.Grants); now != seen && now != registry.GrantWords(p.Grants) {
+		return registry.WithFix(registry.Errorf(registry.ErrConflict, "somebody else changed what %s may do: %s", was.Mail, orNothing(now)), "look at it, then save again")
+	}
+	return s.SetPerson(ctx, p)
+}
+
+func orNothing(words string) string {
+	if words == "" {
+		return "nothing"
+	}
+	return words
 }
 
 // People lists who may do what.

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"context"
+	"slices"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/notify"
@@ -46,6 +47,19 @@ func (s *Shared) webhookSecret(ctx context.Context, id string) ([]byte, error) {
 		return nil, err
 	}
 	return notify.SecretOf(database, id), nil
+}
+
+// Webhook finds one. It reports ErrNotFound if there is none.
+func (s *Shared) Webhook(ctx context.Context, id string) (registry.Webhook, error) {
+	all, err := s.Webhooks(ctx)
+	if err != nil {
+		return registry.Webhook{}, err
+	}
+	i := slices.IndexFunc(all, func(w registry.Webhook) bool { return w.ID == id })
+	if i < 0 {
+		return registry.Webhook{}, registry.Errorf(registry.ErrNotFound, "there is no webhook %s", prompt.Clip(prompt.Visible(id), 80))
+	}
+	return all[i], nil
 }
 
 // masked is a webhook as it is listed: an address may be a secret itself.

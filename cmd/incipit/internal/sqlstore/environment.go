@@ -15,6 +15,36 @@ import (
 // SetEnvironment adds an environment after those there are, or changes the
 // rules of one, which keeps its place and its revision.
 func (s *Store) SetEnvironment(ctx context.Context, e registry.Environment, event registry.Event) error {
+	return s.setEnvironment(ctx, e, event, func(*tx) error { return nil })
+}
+
+// ReplaceEnvironment is SetEnvironment for somebody who saw the rules that they
+// change: seen is their registry.Environment.Seen, or "" for an environment that
+// there is not yet. It reports ErrConflict if they are others now.
+func (s *Store) ReplaceEnvironment(ctx context.Context, seen string, e registry.Environment, event registry.Event) error {
+	return s.setEnvironment(ctx, e, event, func(tx *tx) error {
+		// Its row first: whoever else changes it waits, and then sees what this comes to.
+		if _, err := tx.ExecContext(ctx, `UPDATE environment SET revision = revision WHERE name = $1`, e.Name); err != nil {
+			return err
+		}
+		now, _, err := environment(ctx, tx, e.Name)
+		switch {
+		case errors.Is(err, registry.ErrNotFound) && seen == "":
+			return nil
+		case err != nil:
+			return err
+		case now.Seen() == e.Seen(): // the same form, sent again
+			return nil
+		case seen == "":
+			return registry.WithFix(registry.Errorf(registry.ErrConflict, "there is an environment %s already", e.Name), "choose another name, or change its rules")
+		case now.Seen() != seen:
+			return registry.WithFix(registry.Errorf(registry.ErrConflict, "somebody else changed the rules of %s meanwhile", e.Name), "compare what you typed with the rules as they are now, then save again")
+		}
+		return nil
+	})
+}
+
+func (s *Store) setEnvironment(ctx context.Context, e registry.Environment, event registry.Event, check func(*tx) error) error {
 	if err := e.Validate(); err != nil {
 		return err
 	}
@@ -27,6 +57,9 @@ func (s *Store) SetEnvironment(ctx context.Context, e registry.Environment, even
 	}
 	event.Environment = e.Name
 	return s.write(ctx, func(tx *tx) error {
+		if err := check(tx); err != nil {
+			return err
+		}
 		_, err := tx.ExecContext(ctx, `
 			INSERT INTO environment (name, position, rules, seal, revision)
 			SELECT $1, COALESCE(MAX(position), 0) + 1, $2, $3, 0 FROM environment WHERE true

@@ -98,6 +98,9 @@ func (s *Store) Close() error {
 // Name says where the data is, without a password.
 func (s *Store) Name() string { return s.d.name() }
 
+// Kind is which database it is: sqlite or postgres.
+func (s *Store) Kind() string { return s.d.suffix() }
+
 // nameInstance gives a new database its id.
 func (s *Store) nameInstance(ctx context.Context) error {
 	if named, err := s.Instance(ctx); err != nil || named != "" {

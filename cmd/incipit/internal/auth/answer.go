@@ -53,20 +53,26 @@ func writeJSON(w http.ResponseWriter, v any) {
 	}
 }
 
-// An arrival is the page after signing in.
-type arrival struct {
+// An Arrival is the page after signing in at the issuer. It leads on to the page
+// that a person wanted, and is a page and not a redirect, because a browser that
+// comes from the issuer does not send a SameSite=Strict cookie along a redirect:
+// the person would seem signed out.
+type Arrival struct {
 	To, Mail string
 	Nothing  bool // is granted
 }
 
-// showArrival leads on to the page that a person wanted. It is a page and not
-// a redirect, because a browser that comes from the issuer does not send a
-// SameSite=Strict cookie along a redirect: the person would seem signed out.
-func showArrival(w http.ResponseWriter, a arrival) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	if err := arrivalPage.Execute(w, a); err != nil {
-		return // the reader is gone
+// orArrive is arrive, or a page without looks.
+func orArrive(arrive func(http.ResponseWriter, *http.Request, Arrival)) func(http.ResponseWriter, *http.Request, Arrival) {
+	if arrive != nil {
+		return arrive
+	}
+	return func(w http.ResponseWriter, _ *http.Request, a Arrival) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+		if err := arrivalPage.Execute(w, a); err != nil {
+			return // the reader is gone
+		}
 	}
 }
 

@@ -71,6 +71,8 @@ type SignInConfig struct {
 
 	// Fail answers a request with an error. Plain text if nil.
 	Fail func(w http.ResponseWriter, r *http.Request, err error)
+	// Arrive answers whoever comes back from the issuer. A plain page if nil.
+	Arrive func(w http.ResponseWriter, r *http.Request, a Arrival)
 	// Remote is the address of who asks, for whoever sits behind a proxy. The
 	// connection's if nil.
 	Remote func(*http.Request) netip.Addr
@@ -96,7 +98,7 @@ func NewSignIn(c SignInConfig) (*SignIn, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	c.Fail = orFail(c.Fail)
+	c.Fail, c.Arrive = orFail(c.Fail), orArrive(c.Arrive)
 	if c.Remote == nil {
 		c.Remote = remote
 	}
@@ -205,7 +207,7 @@ func (s *SignIn) Callback(w http.ResponseWriter, r *http.Request) {
 		s.config.Fail(w, r, err)
 		return
 	}
-	showArrival(w, arrival{To: st.Return, Mail: who.Mail, Nothing: s.nothingGranted(r.Context(), who.Mail)})
+	s.config.Arrive(w, r, Arrival{To: st.Return, Mail: who.Mail, Nothing: s.nothingGranted(r.Context(), who.Mail)})
 }
 
 // comeBack checks that this browser began this sign-in, once, and asks the

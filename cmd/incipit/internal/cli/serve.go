@@ -297,7 +297,7 @@ func newServer(e *env, f *serveFlags, svc *lifecycle.Shared, c server.Config) (*
 		if c.SignIn, err = auth.NewSignIn(auth.SignInConfig{
 			URL: address, Issuer: f.issuer, ClientID: f.client, ClientSecret: auth.Conceal(e.getenv("INCIPIT_OIDC_SECRET")),
 			SealKey: auth.Conceal(e.getenv("INCIPIT_SEAL_KEY")), Verifier: verifier, Now: e.now, Random: rand.Reader, Log: log,
-			NewSession: svc.NewSession, Person: svc.GrantsOf, EndSession: svc.EndSession, Fail: server.Fail,
+			NewSession: svc.NewSession, Person: svc.GrantsOf, EndSession: svc.EndSession, Fail: server.Fail, Arrive: server.Arrive,
 		}); err != nil {
 			return nil, err
 		}

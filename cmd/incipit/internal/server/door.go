@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/auth"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -49,7 +50,8 @@ type answer struct {
 	counted bool                                           // the metrics say enough of it
 	ended   func(route string, status int, request string) // tells the exporter
 
-	failPage func(*answer, *http.Request, *problem) // shows a person what went wrong
+	failPage func(*answer, *http.Request, *problem)     // shows a person what went wrong
+	arrive   func(*answer, *http.Request, auth.Arrival) // and that they are signed in
 }
 
 // Unwrap is for http.ResponseController.
@@ -100,7 +102,7 @@ func (w *answer) unhurried(now time.Time) {
 // serve is the door: what holds for every request holds here.
 func (s *Server) serve(rw http.ResponseWriter, r *http.Request) {
 	start := s.config.Now()
-	w := &answer{ResponseWriter: rw, request: s.requestID(r), failPage: s.failPage}
+	w := &answer{ResponseWriter: rw, request: s.requestID(r), failPage: s.failPage, arrive: s.arrive}
 	r, w.ended = s.config.Exporter.Request(r)
 	defer s.finish(w, r, start)
 	h := w.Header()

@@ -163,7 +163,9 @@ func (s *Server) show(w *answer, r *http.Request, p *ui.Page, seq int64) error {
 	h := w.Header()
 	h["Content-Security-Policy"] = pagePolicy
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Referrer-Policy", "same-origin")
+	if h.Get("Referrer-Policy") == "" {
+		h.Set("Referrer-Policy", "same-origin")
+	}
 	h.Set("Vary", "Accept-Encoding")
 	if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -186,14 +188,40 @@ func (s *Server) show(w *answer, r *http.Request, p *ui.Page, seq int64) error {
 func (s *Server) failPage(w *answer, r *http.Request, p *problem) {
 	page := s.pages.Failed(p.Problem)
 	switch {
-	case p.Status == http.StatusUnauthorized && r.URL.Path == auth.KeyPath:
+	case p.Status < http.StatusInternalServerError && r.URL.Path == auth.KeyPath:
 		page = s.pages.SignIn(r.PostFormValue("return"), &p.Problem)
+		r = asIf(r, "/login?return="+url.QueryEscape(r.PostFormValue("return")))
 	case p.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
 		page = &ui.Page{To: "/login?return=" + url.QueryEscape(r.URL.RequestURI())}
 	}
 	if err := s.show(w, r, page, 0); err != nil {
 		s.log.ErrorContext(r.Context(), "the page of an error cannot be shown", "request", w.request, "error", err)
 	}
+}
+
+// Arrive answers whoever has signed in at the issuer with a page that leads on.
+func Arrive(w http.ResponseWriter, r *http.Request, a auth.Arrival) {
+	if own, ok := w.(*answer); ok && own.arrive != nil {
+		own.arrive(own, r, a)
+	}
+}
+
+func (s *Server) arrive(w *answer, r *http.Request, a auth.Arrival) {
+	if err := s.show(w, asIf(r, a.To), s.pages.Arrived(a.To, a.Mail, a.Nothing), 0); err != nil {
+		s.log.ErrorContext(r.Context(), "the page after signing in cannot be shown", "request", w.request, "error", err)
+	}
+}
+
+// asIf is r at another path, for a page that should not lead back to its own:
+// it holds a code, or takes only forms.
+func asIf(r *http.Request, path string) *http.Request {
+	at, err := url.ParseRequestURI(path)
+	if err != nil {
+		at = &url.URL{Path: "/"}
+	}
+	out := *r
+	out.URL = at
+	return &out
 }
 
 // wantsPage reports whether a person asks, in a browser.

@@ -36,3 +36,15 @@ func (u *UI) Login(r *http.Request) (*Page, error) {
 	}
 	return u.SignIn(to, nil), nil
 }
+
+// An arrived is what the page after signing in at the issuer shows.
+type arrived struct {
+	To, Mail string
+	Nothing  bool // is granted
+}
+
+// Arrived leads on to the page that somebody wanted who has just signed in;
+// where nothing is granted to them, it says so instead.
+func (u *UI) Arrived(to, mail string, nothing bool) *Page {
+	return &Page{View: "arrived", Title: "Signed in", Body: arrived{back(to), mail, nothing}}
+}

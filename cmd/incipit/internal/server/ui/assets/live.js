@@ -107,8 +107,8 @@ function recover() {
 
 // signedOut tells a server that is away from a session that has ended.
 async function signedOut() {
-	const answer = await fetch("/signed-in", { redirect: "manual" }).catch(() => null);
-	if (!answer || answer.type !== "opaqueredirect" || !lost) return;
+	const answer = await fetch("/signed-in").catch(() => null);
+	if (!answer || answer.status !== 401 || !lost) return;
 	const link = document.createElement("a");
 	link.href = "/login?return=" + encodeURIComponent(location.pathname + location.search);
 	link.textContent = "Sign in again";

@@ -66,19 +66,19 @@ func (s *Server) everyPage() []route {
 		{get, "/audit", "page-audit", may(somewhere, registry.MayAudit), s.html(u.Audit), "Who did what, the newest first", false},
 		{get, "/audit/verify", "page-audit-verify", may(everywhere, registry.MayAudit), s.html(u.VerifyAudit), "Whether the audit log is what was written", false},
 		{get, "/audit/export", "page-audit-export", may(somewhere, registry.MayAudit), hidden(s.auditLines), "The audit log as a file", false},
-		{get, "/settings", "page-settings", may(somewhere, read), s.html(u.Settings), "The server and the environments", false},
+		{get, "/settings", "page-settings", may(somewhere, read, admin), s.html(u.Settings), "The server and the environments", false},
 		{post, "/settings/sync", "page-sync", may(somewhere, registry.MaySync), s.html(u.SyncNow), "Read the Git repository now", false},
 		{get, "/settings/environments/{environment}", "page-environment", may(environment, read), s.html(u.Environment), "The rules of an environment", false},
 		{post, "/settings/environments/{environment}", "page-set-environment", may(wholly, admin), s.html(u.SetEnvironment), "Change the rules of an environment", false},
 		{get, "/settings/new-environment", "page-new-environment", may(everywhere, admin), s.html(u.NewEnvironment), "Rules for one more environment", false},
 		{post, "/settings/new-environment", "page-add-environment", may(everywhere, admin), s.html(u.AddEnvironment), "Add an environment", false},
-		{get, "/settings/keys", "page-keys", may(somewhere, read), s.html(u.Keys), "The API keys, or why they are not shown", false},
+		{get, "/settings/keys", "page-keys", may(somewhere, read, admin), s.html(u.Keys), "The API keys, or why they are not shown", false},
 		{post, "/settings/keys", "page-create-key", may(everywhere, admin), s.html(u.CreateKey), "Make an API key. Its secret is shown this once", false},
 		{get, "/settings/keys/{id}/revoke", "page-revoke-key", may(everywhere, admin), s.html(u.RevokeKey), "Whether an API key is to end", false},
 		{post, "/settings/keys/{id}/revoke", "page-end-key", may(everywhere, admin), s.html(u.EndKey), "End an API key", false},
-		{get, "/settings/people", "page-people", may(somewhere, read), s.html(u.People), "Who may do what, or why it is not shown", false},
+		{get, "/settings/people", "page-people", may(somewhere, read, admin), s.html(u.People), "Who may do what, or why it is not shown", false},
 		{post, "/settings/people", "page-set-person", may(everywhere, admin), s.html(u.SetPerson), "Say what a person may do", false},
-		{get, "/settings/webhooks", "page-webhooks", may(somewhere, read), s.html(u.Webhooks), "The webhooks, or why they are not shown", false},
+		{get, "/settings/webhooks", "page-webhooks", may(somewhere, read, admin), s.html(u.Webhooks), "The webhooks, or why they are not shown", false},
 		{post, "/settings/webhooks", "page-add-webhook", may(everywhere, admin), s.html(u.AddWebhook), "Add a webhook. Its secret is shown this once", false},
 		{get, "/settings/webhooks/{id}", "page-webhook", may(everywhere, admin), s.html(u.Webhook), "A webhook, and what it was told", false},
 		{post, "/settings/webhooks/{id}/ping", "page-ping-webhook", may(everywhere, admin), s.html(u.PingWebhook), "Try a webhook", false},
@@ -216,7 +216,7 @@ func (s *Server) arrive(w *answer, r *http.Request, a auth.Arrival) {
 // it holds a code, or takes only forms.
 func asIf(r *http.Request, path string) *http.Request {
 	at, err := url.ParseRequestURI(path)
-	if err != nil {
+	if err != nil || strings.HasPrefix(path, "//") { // which names another host
 		at = &url.URL{Path: "/"}
 	}
 	out := *r

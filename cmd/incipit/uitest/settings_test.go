@@ -1,0 +1,233 @@
+package uitest
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// A guarded site asks people who they are.
+type guarded struct {
+	*site
+	admin string // a key that may do everything
+}
+
+func newGuarded(t testing.TB, args ...string) guarded {
+	t.Helper()
+	s := newRepo(t)
+	key := s.run("admin", "bootstrap", "--data", filepath.Join(s.dir, ".incipit"))
+	s.args = append([]string{"--data", filepath.Join(s.dir, ".incipit")}, args...)
+	s.serve("127.0.0.1:0")
+	return guarded{s, key}
+}
+
+// as is a command of the program that asks the server with the admin's key.
+func (g guarded) as(args ...string) string {
+	g.t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(g.env, "INCIPIT_SERVER="+g.url, "INCIPIT_KEY="+g.admin)
+	return g.output(cmd)
+}
+
+// signIn signs in with a key, and comes to a page.
+func (b *tab) signIn(url, key, path string) {
+	b.t.Helper()
+	b.open(url + path)
+	b.until("it asks who is there", `document.querySelector("#key")`)
+	b.fill("#key", key)
+	b.click(`form[action="/auth/key"] button`)
+	b.until("the page that was wanted is there", `location.pathname + location.search === `+quoted(path)+` && document.querySelector("[data-signed-in] main h1")`)
+}
+
+// pictures shows a page as people have it, for whoever wants to look at it:
+// in both themes, on a phone and on a desk.
+func (b *tab) pictures(name string) {
+	b.t.Helper()
+	dir := os.Getenv("PICTURES")
+	if dir == "" {
+		return
+	}
+	for _, theme := range []string{"light", "dark"} {
+		_ = value[string](b, `document.documentElement.dataset.theme = "`+theme+`"`)
+		for size, width := range map[string]int64{"desk": 1280, "phone": 320} {
+			b.size(width, 1400)
+			b.picture(filepath.Join(dir, name+"-"+theme+"-"+size+".png"))
+		}
+	}
+	b.size(1280, 900)
+}
+
+// fits reports a page that is wider than a phone.
+func (b *tab) fits() {
+	b.t.Helper()
+	b.size(320, 900)
+	if wide := value[string](b, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > 320.5 && !e.closest(".scroll")).map(e => e.tagName + "." + e.className).slice(0, 5).join(", ")`); wide != "" || value[int64](b, `document.documentElement.scrollWidth`) > 320 {
+		b.t.Errorf("%s is wider than 320 px: %s", b.at(), wide)
+	}
+	b.size(1280, 900)
+}
+
+func TestAKeyIsMadeUsedAndRevoked(t *testing.T) {
+	s := newGuarded(t)
+	b := newTab(t)
+	b.signIn(s.url, s.admin, "/settings/keys")
+	b.sees("bootstrap")
+	b.fill("#name", "reader")
+	b.click(`input[name="allow"][value="read"]`)
+	b.click(`input[name="allow"][value="audit"]`)
+	b.press("Make the key")
+	b.until("its secret is shown", `document.querySelector("#secret code")`)
+	b.pictures("keys")
+	secret := b.text("#secret code")
+	if !strings.HasPrefix(secret, "incipit_sdk_") || strings.Contains(b.at(), "incipit_") {
+		t.Fatalf("no secret, or one in the address: %s", b.at())
+	}
+	b.open(s.url + "/settings/keys")
+	if strings.Contains(b.body(), secret) {
+		t.Error("the secret is shown again")
+	}
+
+	other := newTab(t)
+	other.expect("401") // once the key is revoked
+	other.expect("EventSource")
+	other.signIn(s.url, secret, "/settings/keys")
+	other.sees("You may not see this")
+	other.pictures("refused")
+	other.open(s.url + "/audit")
+	other.sees("key.create")
+
+	b.do(chromedp.Click(`//tr[contains(., "reader")]//a[contains(., "Revoke")]`, chromedp.NodeVisible))
+	b.until("it asks again", `document.querySelector("dialog[open] form[action$='/revoke']")`)
+	b.pictures("revoke")
+	b.click(`dialog form[action$="/revoke"] button`)
+	b.until("it is revoked", `[...document.querySelectorAll("#keys tr")].some(r => r.innerText.includes("reader") && r.innerText.includes("revoked"))`)
+	other.until("the open page says so", `document.querySelector("#banner").innerText.includes("Your session has ended")`)
+	other.pictures("ended")
+	other.open(s.url + "/audit")
+	other.until("it is led to sign in", `location.pathname === "/login" && new URLSearchParams(location.search).get("return") === "/audit"`)
+
+	b.open(s.url + "/audit")
+	b.until("the log shows both", `document.querySelector("#log").innerText.includes("key.create") && document.querySelector("#log").innerText.includes("key.revoke")`)
+	b.press("Sign out")
+	b.until("nobody is signed in", `location.pathname === "/login"`)
+}
+
+func TestAWebhookIsAddedAndHears(t *testing.T) {
+	heard := make(chan string, 10)
+	listener := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body) // what is missing is not found below
+		heard <- r.Header.Get("Webhook-Signature") + " " + string(body)
+	}))
+	t.Cleanup(listener.Close)
+	s := newGuarded(t, "--webhook-allow", "127.0.0.1")
+	b := newTab(t)
+	b.signIn(s.url, s.admin, "/settings/webhooks")
+	b.pictures("nowebhooks")
+	b.fill("#url", listener.URL+"/incipit")
+	b.press("Add the webhook")
+	b.until("its secret is shown", `document.querySelector("#secret code")?.innerText.startsWith("whsec_")`)
+	b.pictures("webhooks")
+	b.fits()
+	b.press("Try it with a ping")
+	b.until("it was told", `[...document.querySelectorAll("#deliveries tr")].some(r => r.innerText.includes("ping") && r.innerText.includes("delivered") && r.innerText.includes("HTTP 200"))`)
+	b.pictures("webhook")
+	b.fits()
+	if said := <-heard; !strings.HasPrefix(said, "v1,") || !strings.Contains(said, `"ping"`) {
+		t.Errorf("the webhook heard %s", said)
+	}
+	b.press("Send again")
+	b.until("it was told again", `[...document.querySelectorAll("#deliveries tr")].some(r => r.innerText.includes("delivered"))`)
+	<-heard
+	b.press("Remove")
+	b.until("it asks", `document.querySelector("dialog[open] form[action$='/remove']")`)
+	b.click(`dialog form[action$="/remove"] button`)
+	b.sees("No webhooks yet")
+	b.open(s.url + "/audit?action=webhook.*")
+	for _, action := range []string{"webhook.add", "webhook.ping", "webhook.redeliver", "webhook.remove"} {
+		b.sees(action)
+	}
+}
+
+func TestTheAuditLogIsFollowedFilteredAndVerified(t *testing.T) {
+	s := newGuarded(t)
+	s.as("deploy", "customer-support@1.0.0", "--env", "dev", "--reason", "the first <b>one</b>")
+	b := newTab(t)
+	b.signIn(s.url, s.admin, "/audit")
+	b.sees("the first <b>one</b>")
+	b.click("#log tbody tr:first-child summary")
+	b.until("the line is open", `document.querySelector("#log details[open] dl")`)
+	b.pictures("audit")
+	b.fits()
+	open := value[string](b, `document.querySelector("#log details[open]").closest("tr").id`)
+	s.as("admin", "key", "create", "later", "--allow", "read")
+	b.until("a new line comes by itself, and the open one stays open", `document.querySelector("#log tbody tr").innerText.includes("key.create") && document.querySelector("#`+open+` details").open`)
+	b.do(chromedp.SetValue(chromedp.CSS("#action"), "key.*"))
+	b.press("Filter")
+	b.until("the filter stands in the address", `new URLSearchParams(location.search).get("action") === "key.*" && !document.querySelector("#log").innerText.includes("deploy")`)
+	b.press("Clear")
+	b.sees("customer-support")
+	b.press("Verify the log")
+	b.until("it is verified", `document.querySelector("dialog[open]")?.innerText.includes("The log is what was written")`)
+	b.pictures("verify")
+	lines := value[string](b, `fetch("/audit/export").then(a => a.text())`)
+	if n := strings.Count(lines, "\n"); n < 3 || !strings.Contains(lines, `"action":"deploy"`) {
+		t.Errorf("the file has %d lines: %s", n, lines)
+	}
+}
+
+func TestRulesAreChangedAndNotLost(t *testing.T) {
+	s := newGuarded(t)
+	b := newTab(t)
+	b.signIn(s.url, s.admin, "/settings")
+	b.sees("Every tag is what was released")
+	b.pictures("settings")
+	b.fits()
+	b.press("Sync now")
+	b.sees("Git was read just now")
+	b.open(s.url + "/settings/environments/production")
+	b.pictures("environment")
+	b.fits()
+	b.fill("#freeze", "fri 16:00-24:00 Europe/Berlin: before the weekend")
+	b.fill("#approvals", "1")
+	other := b.another()
+	other.open(s.url + "/settings/environments/production")
+	other.fill("#approvals", "2")
+	other.press("Save the rules")
+	other.until("they are saved", `location.pathname === "/settings" && document.body.innerText.includes("2 approvals")`)
+	b.expect("422")
+	b.press("Save the rules")
+	b.sees("somebody else changed the rules of production meanwhile")
+	b.until("what was typed is there still", `document.querySelector("#freeze").value.includes("before the weekend") && document.querySelector("#approvals").value === "1"`)
+	b.pictures("conflict")
+}
+
+func TestTheSignInPageSaysWhatIsWrong(t *testing.T) {
+	s := newGuarded(t)
+	b := newTab(t)
+	b.open(s.url + "/settings/keys?x=1")
+	b.until("it asks who is there", `document.querySelector("#key")`)
+	b.expect("401")
+	b.fill("#key", "incipit_nonsense")
+	b.click(`form[action="/auth/key"] button`)
+	b.sees("unknown, revoked or expired")
+	b.pictures("signin")
+	b.fits()
+	b.fill("#key", s.admin)
+	b.click(`form[action="/auth/key"] button`)
+	b.until("one is where one wanted", `location.pathname + location.search === "/settings/keys?x=1"`)
+	if cookies := value[string](b, `document.cookie`); strings.Contains(cookies, "incipit_") {
+		t.Error("a script can read the session")
+	}
+	b.open(s.url + "/settings/people")
+	b.pictures("people")
+	b.fits()
+	b.open(s.url + "/settings/keys")
+	b.fits()
+}

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -56,6 +57,8 @@ func (u *UI) AddEnvironment(r *http.Request) (*Page, error) {
 	return u.saveEnvironment(r, registry.Environment{}, r.PostForm.Get("name"))
 }
 
+// saveEnvironment saves the form in the place of was, which is the zero value
+// for an environment that is new.
 func (u *UI) saveEnvironment(r *http.Request, was registry.Environment, name string) (*Page, error) {
 	e, err := readEnvironment(r.PostForm, name)
 	if err == nil {
@@ -63,6 +66,9 @@ func (u *UI) saveEnvironment(r *http.Request, was registry.Environment, name str
 	}
 	if err == nil {
 		return &Page{To: "/settings#environments"}, nil
+	}
+	if errors.Is(err, registry.ErrConflict) && was.Name != "" {
+		r.PostForm.Set("seen", was.Seen()) // the page shows them beside what was typed: to save again is to have seen both
 	}
 	page, failed := u.environmentPage(r, was, r.PostForm)
 	if failed != nil {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -55,6 +56,10 @@ func (u *UI) SetPerson(r *http.Request) (*Page, error) {
 	page, failed := u.peoplePage(r, body)
 	if failed != nil {
 		return nil, failed
+	}
+	i := slices.IndexFunc(body.People, func(p personRow) bool { return p.Mail == strings.ToLower(strings.TrimSpace(body.Mail)) })
+	if i >= 0 && errors.Is(err, registry.ErrConflict) {
+		body.Known, body.Seen = true, body.People[i].May // the page shows it: to save again is to have seen it
 	}
 	return page, page.mend(err, &body.Problem)
 }

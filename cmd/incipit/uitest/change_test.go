@@ -118,6 +118,13 @@ func (b *tab) choose(selector, text string) {
 	value[bool](b, fmt.Sprintf(`(() => { const f = document.querySelector(%s); f.value = %s; f.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, quoted(selector), quoted(text)))
 }
 
+// types types into a field, also one of several lines.
+func (b *tab) types(selector, text string) {
+	b.t.Helper()
+	value[bool](b, fmt.Sprintf(`(() => { const f = document.querySelector(%s); f.focus(); f.value = ""; return true; })()`, quoted(selector)))
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
 // reflows checks that the page does not scroll sideways at 320 pixels.
 func (b *tab) reflows() {
 	b.t.Helper()
@@ -155,20 +162,21 @@ func TestACanaryIsDeployedAndWatchedToItsEnd(t *testing.T) {
 	}
 	b.reflows()
 	b.shot("deploy")
-	b.fill("#change-reason", "warmer tone")
-	b.fill("#change-confirm", "staging")
+	b.types("#change-reason", "warmer tone")
+	b.types("#change-confirm", "staging")
+	b.expect("422")
 	b.press("Deploy")
 	b.sees("the change must be confirmed by its name")
 	if got := value[string](b, `document.querySelector("#change-reason").value + document.querySelector("#change-version").value`); got != "warmer tone1.0.2" {
 		t.Errorf("what was typed is lost: %q", got)
 	}
-	b.fill("#change-confirm", "production")
+	b.types("#change-confirm", "production")
 	b.press("Deploy")
 	b.sees("Deployed customer-support in production")
 	b.until("it stands at 20 %", `document.querySelector("#rollout .standing").innerText.includes("20 %")`)
 	customers(t, s, false)
 	b.until("calls are compared", `document.querySelector("#rollout .metrics")?.innerText.includes("errors")`)
-	b.until("it advances", `document.querySelector("#rollout .log")?.innerText.includes("advance")`)
+	b.until("it advances", `[...document.querySelectorAll("#rollout .log td:nth-child(2)")].some((d) => d.innerText.trim() === "advance")`)
 	b.reflows()
 	b.shot("rollout")
 	b.until("it is promoted", `document.querySelector("#rollout .standing").innerText.includes("promoted") && document.querySelector("#rollout .log").innerText.includes("promoted")`)
@@ -206,23 +214,23 @@ func TestARollbackTakesOneClickAndIsTakenBackByAnother(t *testing.T) {
 		t.Errorf("the dialog begins at %q", got)
 	}
 	b.shot("rollback")
-	b.fill("dialog #change-reason", "wrong tone")
-	b.fill("dialog #change-confirm", "production")
+	b.types("dialog #change-reason", "wrong tone")
+	b.types("dialog #change-confirm", "production")
 	b.do(chromedp.Click(chromedp.CSS("dialog button.danger"), chromedp.NodeVisible))
 	b.sees("Rolled back customer-support in production: 1.0.1 → 1.0.0")
 	b.sees("by you")
 	b.shot("did")
 	b.press("Undo…")
 	b.until("the undo is filled in", `document.querySelector("dialog[open] #change-plan")?.innerText.includes("incipit deploy customer-support@1.0.1 --env production --clear-quarantine --confirm production")`)
-	b.fill("dialog #change-reason", "it was right")
+	b.types("dialog #change-reason", "it was right")
 	b.until("the command says why", `document.querySelector("dialog[open] #change-plan").innerText.includes("--reason 'it was right'")`)
-	b.fill("dialog #change-confirm", "production")
+	b.types("dialog #change-confirm", "production")
 	b.do(chromedp.Click(chromedp.CSS("dialog button.primary"), chromedp.NodeVisible))
 	b.sees("Deployed customer-support in production: 1.0.0 → 1.0.1")
 
 	b.open(s.url + inProduction + "rollback?return=/")
-	b.fill("#change-reason", "after all")
-	b.fill("#change-confirm", "production")
+	b.types("#change-reason", "after all")
+	b.types("#change-confirm", "production")
 	b.press("Roll back")
 	b.sees("Rolled back customer-support in production")
 	b.until("one is home again", `location.pathname === "/"`)
@@ -241,7 +249,7 @@ func TestADoubleClickCountsOnceAndAStaleFormNotAtAll(t *testing.T) {
 	b.open(s.url + "/environments/dev/prompts/customer-support/deploy?version=1.0.2")
 	s.far("rollback", "customer-support", "--env", "dev", "--reason", "meanwhile")
 	b.expect("422")
-	b.fill("#change-reason", "I read it")
+	b.types("#change-reason", "I read it")
 	b.press("Deploy")
 	b.sees("moved from deployment 2 to 3 since it was looked at")
 	b.sees("#3 rollback 1.0.1 → 1.0.0")
@@ -264,7 +272,7 @@ func TestWhoMayNotTouchProductionIsToldAndRefused(t *testing.T) {
 
 	b := newTab(t)
 	b.open(s.url + inProduction + "rollout")
-	b.fill("#key", key)
+	b.types("#key", key)
 	b.press("Sign in")
 	b.sees("You may look on")
 	b.shot("reader")

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/worddiff"
@@ -108,11 +109,11 @@ func (u *UI) compare(r *http.Request, v *planView) error {
 
 // excerpt keeps what changes and a little around it.
 func excerpt(spans []worddiff.Span) []planSpan {
-	const around, most = 60, 200
+	const most = 200
 	var out []planSpan
 	for i, s := range spans {
-		if len(out) == most {
-			return append(out, planSpan{"gap", " … "})
+		if len(out) >= most {
+			return append(out, planSpan{"gap", " …"})
 		}
 		switch s.Op {
 		case worddiff.Added:
@@ -120,24 +121,36 @@ func excerpt(spans []worddiff.Span) []planSpan {
 		case worddiff.Removed:
 			out = append(out, planSpan{"removed", s.Text})
 		default:
-			head, tail := []rune(s.Text), []rune(nil)
-			if len(head) > 2*around {
-				head, tail = head[:around], head[len(head)-around:]
-			}
-			if i == 0 && tail != nil {
-				head = nil
-			}
-			if i == len(spans)-1 && tail != nil {
-				out = append(out, planSpan{"kept", string(head)}, planSpan{"gap", " …"})
-				continue
-			}
-			out = append(out, planSpan{"kept", string(head)})
-			if tail != nil {
-				out = append(out, planSpan{"gap", " … "}, planSpan{"kept", string(tail)})
-			}
+			out = append(out, planSpan{"kept", around(s.Text, i > 0, i < len(spans)-1)})
 		}
 	}
 	return out
+}
+
+// around is a text that is kept, shortened to what stands beside a change before
+// it and after it.
+func around(text string, before, after bool) string {
+	const near = 60 // characters
+	all := []rune(text)
+	if len(all) <= 2*near {
+		return text
+	}
+	head, tail := string(all[:near]), string(all[len(all)-near:])
+	if i := strings.LastIndexAny(head, " \n"); i > 0 {
+		head = head[:i+1]
+	}
+	if i := strings.IndexAny(tail, " \n"); i >= 0 {
+		tail = tail[i:]
+	}
+	switch {
+	case before && after:
+		return head + "…" + tail
+	case before:
+		return head + "…"
+	case after:
+		return "…" + tail
+	}
+	return text
 }
 
 // choices fills in what there is to choose from.

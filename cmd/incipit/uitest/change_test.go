@@ -95,23 +95,6 @@ func customers(t testing.TB, s *site, failing bool) (stop func()) {
 	return stop
 }
 
-// shot takes pictures of a page in both themes and two widths, where they are
-// asked for.
-func (b *tab) shot(name string) {
-	b.t.Helper()
-	dir := os.Getenv("PICTURES")
-	if dir == "" {
-		return
-	}
-	for _, theme := range []string{"light", "dark"} {
-		value[bool](b, `document.documentElement.dataset.theme = "`+theme+`", true`)
-		for _, width := range []int64{320, 1280} {
-			b.size(width, 1000)
-			b.picture(fmt.Sprintf("%s/%s-%s-%d.png", dir, name, theme, width))
-		}
-	}
-}
-
 // choose sets a field as a person does, and tells the page.
 func (b *tab) choose(selector, text string) {
 	b.t.Helper()

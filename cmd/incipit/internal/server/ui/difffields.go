@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/worddiff"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -72,4 +73,17 @@ func readable(raw json.RawMessage) string {
 		return string(raw)
 	}
 	return string(bytes.TrimSpace(b.Bytes()))
+}
+
+// maxBrief is how long a value on one line is, in characters.
+const maxBrief = 60
+
+// brief is readable, on one line where there is room.
+func brief(raw json.RawMessage) string {
+	text := readable(raw)
+	short := strings.Join(strings.Fields(text), " ")
+	if len(raw) > 0 && raw[0] != '"' && len(short) <= maxBrief {
+		return strings.NewReplacer("[ ", "[", " ]", "]", "{ ", "{", " }", "}").Replace(short)
+	}
+	return text
 }

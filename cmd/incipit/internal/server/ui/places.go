@@ -20,6 +20,7 @@ type placeRow struct {
 	Last        registry.Deployment // the zero value where there was none
 	Arms        []armCell           // the stable one first
 	Rollout     bool
+	Already     bool // the release that is shown is what everybody gets
 	MayDeploy   bool
 	Deploy      string // the page to deploy at
 	Rollback    string
@@ -39,8 +40,9 @@ type armCell struct {
 // Percent is the share, for the width of its bar.
 func (a armCell) Percent() string { return a.Share.Number() }
 
-// places are the environments, and what runs in each.
-func (s standing) places(r *http.Request) []placeRow {
+// places are the environments, and what runs in each. shown is the release on
+// the page.
+func (s standing) places(r *http.Request, shown prompt.Version) []placeRow {
 	c, _ := registry.CallerOf(r.Context())
 	out := make([]placeRow, 0, len(s.envs))
 	for _, e := range s.envs {
@@ -54,6 +56,7 @@ func (s standing) places(r *http.Request) []placeRow {
 		}
 		if now, ok := track.Current(); ok {
 			row.Runs, row.Rollout = true, now.Rollout != nil
+			row.Already = now.Rollout == nil && now.Version == shown
 			arms := now.Running().Arms
 			for _, a := range slices.Concat(arms[len(arms)-1:], arms[:len(arms)-1]) {
 				row.Arms = append(row.Arms, armCell{a.Name, a.Version, a.Share()})

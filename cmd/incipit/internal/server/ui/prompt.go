@@ -78,7 +78,7 @@ func (u *UI) Prompt(r *http.Request) (*Page, error) {
 	if p.Evidence, err = u.evidenceOf(r, p.Release); err != nil {
 		return nil, err
 	}
-	p.Places = where.places(r)
+	p.Places = where.places(r, v)
 	p.History, p.More = where.history()
 	if p.Stats, err = u.statsByVersion(r, id); err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (p *promptPage) describe() error {
 	}
 	fields, err := p.Draft.Metadata.Fields()
 	for _, f := range fields {
-		p.Fields = append(p.Fields, fieldRow{f.Key, f.Known, viewData(f.Key, readable(f.Value)).Lines})
+		p.Fields = append(p.Fields, fieldRow{f.Key, f.Known, viewData(f.Key, brief(f.Value)).Lines})
 	}
 	return err
 }

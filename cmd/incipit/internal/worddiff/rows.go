@@ -228,7 +228,7 @@ func Fold(rows []Row, around, least int) []Part {
 		}
 		folded := !near[from] && to-from >= least
 		if n := len(out); n > 0 && !folded && !out[n-1].Folded {
-			out[n-1].Rows = append(out[n-1].Rows[:len(out[n-1].Rows):len(out[n-1].Rows)], rows[from:to]...)
+			out[n-1].Rows = append(slices.Clip(out[n-1].Rows), rows[from:to]...)
 		} else {
 			out = append(out, Part{rows[from:to], folded})
 		}

@@ -54,7 +54,9 @@ func printTrace(w io.Writer, t *registry.Trace, tty bool) {
 		rows(w, [][2]string{{"digest", r.Digest}, {"commit", r.Commit}, {"released", words.Minute(r.At) + " by " + r.Author}, {"notes", r.Notes}})
 	}
 	fmt.Fprintf(w, "\n%s\n", bold("deployment in "+prompt.Visible(t.Call.Environment)))
-	rows(w, deploymentRows(t))
+	for _, f := range words.Served(t) {
+		rows(w, [][2]string{{f.Name, f.Text}})
+	}
 	fmt.Fprintf(w, "\n%s\n", bold("tests"))
 	if len(t.Evidence) == 0 {
 		fmt.Fprintln(w, "  no evidence was filed for this text")
@@ -76,17 +78,13 @@ func printTrace(w io.Writer, t *registry.Trace, tty bool) {
 // printSent prints the messages as they were sent, or else as they were
 // released.
 func printSent(w io.Writer, t *registry.Trace, tty bool) {
-	switch {
-	case t.Rendered != nil:
-		fmt.Fprintf(w, "\n%s\n", bold("messages, as they were sent"))
-		printMessages(w, t.Rendered, tty)
-	case t.Messages != nil:
-		note := "what stood for the variables was not kept"
-		if t.Call.Input != "" {
-			note = "the input that was kept does not tell what stood for the variables"
-		}
-		fmt.Fprintf(w, "\n%s\n", bold("messages, as they were released; "+note))
-		printMessages(w, t.Messages, tty)
+	messages := t.Rendered
+	if messages == nil {
+		messages = t.Messages
+	}
+	if messages != nil {
+		fmt.Fprintf(w, "\n%s\n", bold(words.Sent(t)))
+		printMessages(w, messages, tty)
 	}
 	if t.Rendered == nil && t.Call.Input != "" {
 		printMessages(w, []prompt.Message{{Role: "input", Content: t.Call.Input}}, tty)
@@ -171,35 +169,4 @@ func known[T any](v *T, text func(*T) string) string {
 		return ""
 	}
 	return text(v)
-}
-
-func deploymentRows(t *registry.Trace) [][2]string {
-	record := func(d *registry.Deployment) string {
-		return fmt.Sprintf("#%d, %s, %s by %s%s", d.Seq, words.Deployment(*d), words.Second(d.At), orDash(words.Name(d.By)), after(": ", d.Reason))
-	}
-	var rs [][2]string
-	switch now, then := t.Brought, t.Deployment; {
-	case then == nil:
-		rs = append(rs, [2]string{"then", "nothing had been deployed there, by the clock of the application"})
-	case now == nil:
-		rs = append(rs, [2]string{"brought by", "no deployment until then: the application served a copy of its own, or its clock is slow"}, [2]string{"then stood", record(then)})
-	case now.Seq == then.Seq:
-		rs = append(rs, [2]string{"brought by", record(now)})
-	default:
-		rs = append(rs, [2]string{"brought by", record(now)}, [2]string{"then stood", record(then)})
-		if _, runs := then.Arm(t.Release.Version); !runs {
-			rs = append(rs, [2]string{"stale", "the application had not followed that deployment yet, or its clock is fast"})
-		}
-	}
-	if d := t.Deployment; d != nil && d.Rollout != nil {
-		r, beside := d.Rollout, words.Arms(d.Rollout.Contenders())
-		if r.Strategy != registry.Experiment {
-			beside = "candidate " + r.Candidate().Version.String()
-		}
-		rs = append(rs, [2]string{"rollout", fmt.Sprintf("%s, %s, stable %s, %s, salt %s", r.Strategy, beside, d.Version, r.Bucketing, r.Salt)})
-	}
-	if t.Share != nil {
-		rs = append(rs, [2]string{"share", t.Share.String() + " of the subjects got this release"})
-	}
-	return rs
 }

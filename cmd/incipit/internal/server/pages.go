@@ -61,6 +61,10 @@ func (s *Server) everyPage() []route {
 		{post, place + "approve", "page-approve-it", may(inPath, registry.MayApprove), s.html(u.Approve), "Approve a release", false},
 
 		// Calls and statistics.
+		{get, "/calls", "page-calls", may(somewhere, read), s.html(u.Calls), "Recorded calls", false},
+		{get, "/calls/{ref}", "page-trace", may(somewhere, read), s.html(u.Trace), "Which exact prompt made a response", false},
+		{post, "/calls/{ref}", "page-rate", may(somewhere, registry.MayRecord), s.html(u.RateCall), "Say of a call how it was", false},
+		{get, "/prompts/{prompt}/stats", "page-stats", may(ofPrompt, read), s.html(u.Stats), "How the calls of a prompt fare", false},
 
 		// Audit and settings.
 		{get, "/audit", "page-audit", may(somewhere, registry.MayAudit), s.html(u.Audit), "Who did what, the newest first", false},

@@ -68,12 +68,10 @@ function draw(table) {
 	const figure = table.closest("figure"), box = figure.querySelector(".plot");
 	plots.get(table)?.end();
 	box.replaceChildren();
-	const d = read(table), canvas = document.createElement("div"), at = document.createElement("p"), key = legend(d);
-	at.className = "at";
-	at.setAttribute("aria-hidden", "true");
-	box.append(canvas, at, key.list);
+	const d = read(table), canvas = document.createElement("div"), key = legend(d);
+	box.append(canvas, key.list);
 	const colors = d.lines.map((_, i) => token("--series-" + (i + 1)));
-	const plot = new window.uPlot(options(d, colors, box.clientWidth, (u) => tell(d, u, at, key)), [d.times, ...d.values], canvas);
+	const plot = new window.uPlot(options(d, colors, box.clientWidth, (u) => tell(d, u, key)), [d.times, ...d.values], canvas);
 	plot.ctx.canvas.setAttribute("role", "img");
 	plot.ctx.canvas.setAttribute("aria-label", label(d));
 	const sized = new ResizeObserver(() => box.clientWidth > 0 && box.clientWidth !== plot.width && plot.setSize({ width: box.clientWidth, height }));
@@ -89,12 +87,16 @@ function options(d, colors, width, told) {
 		width, height, legend: { show: false }, padding: [14, 12, 0, 0],
 		tzDate: (at) => window.uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
 		scales: { x: { range: [d.from, d.to] }, y: { range: (_, low, high) => ends(d.name, high) } },
-		axes: [{ ...axis, values: clock }, { ...axis, size: 62, values: (_, all) => all.map(format) }],
+		axes: [{ ...axis, size: 42, values: clock }, { ...axis, size: 62, values: (_, all) => all.map(format), ...(whole.includes(d.name) && { incrs: counts }) }],
 		series: [{}, ...d.lines.map((name, i) => ({ label: name, stroke: colors[i], width: 1.75, dash: dashes[i], points: { show: false }, spanGaps: false }))],
 		cursor: { drag: { x: false, y: false }, sync: { key: "charts" }, y: false, points: { size: 7 } },
 		hooks: { drawClear: [(u) => markAxis(u, d.marks, muted)], draw: [(u) => points(u, colors, token("--surface"))], setCursor: [told] },
 	};
 }
+
+// What is counted has no halves.
+const whole = ["calls", "tokens"];
+const counts = Array.from({ length: 12 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
 
 // ends are those of the axis of figures: it begins at 0, so that what is little
 // looks little.
@@ -178,7 +180,11 @@ function legend(d) {
 		list.append(item);
 		return value;
 	});
-	return { list, values };
+	const at = document.createElement("li");
+	at.className = "at";
+	at.setAttribute("aria-hidden", "true");
+	list.append(at);
+	return { list, values, at };
 }
 
 function sample(i) {
@@ -201,8 +207,8 @@ function sample(i) {
 }
 
 // tell says the figures under the pointer.
-function tell(d, u, at, key) {
-	const k = u.cursor.idx;
+function tell(d, u, key) {
+	const k = u.cursor.idx, at = key.at;
 	at.textContent = k == null || u.cursor.left < 0 ? "" : new Date(d.times[k] * 1000).toISOString().slice(0, 16).replace("T", " ") + " UTC";
 	key.values.forEach((value, i) => {
 		value.textContent = (at.textContent && d.texts[i][k]) || "";

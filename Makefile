@@ -12,7 +12,7 @@ ACTIONS  := .bin/actionlint
 EXAMPLES := cd examples && GOWORK=off
 BUILD    := CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o .bin/incipit ./cmd/incipit
 
-.PHONY: help build demo test test-deps check format-check modules-check vet lint fmt fuzz faults bench bench-guard clean
+.PHONY: help build demo test test-deps check format-check modules-check vet lint fmt fuzz faults screenshots bench bench-guard clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,10 @@ fuzz: ## run every fuzz target for FUZZTIME (20s)
 
 faults: ## run the slow proofs against faults, and write results/
 	scripts/faults
+
+screenshots: test-deps ## write pictures of every page in both themes to docs/images/
+	@mkdir -p docs/images
+	PICTURES=$(CURDIR)/docs/images go test -count=1 -run '^TestAxe' ./cmd/incipit/uitest
 
 bench: ## measure, and write results/
 	bash scripts/bench.sh

@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/chromedp/chromedp"
 )
 
 // A callSent is a call as an application sends it.
@@ -76,47 +73,12 @@ func (s *site) recordCalls(calls ...callSent) {
 	}
 }
 
-// pictures writes what a page looks like at two widths and in both themes, where
-// somebody asked for pictures.
-func (b *tab) pictures(url, name string) {
-	b.t.Helper()
-	dir := os.Getenv("PICTURES")
-	if dir == "" {
-		return
-	}
-	for _, theme := range []string{"light", "dark"} {
-		for _, size := range [][2]int64{{1280, 1500}, {320, 1500}} {
-			b.size(size[0], size[1])
-			b.open(url)
-			value[string](b, fmt.Sprintf(`document.documentElement.dataset.theme = %q`, theme))
-			b.until("two frames are drawn", `(window.__frames = (window.__frames ?? 0) + 1) > 3`)
-			b.picture(fmt.Sprintf("%s/%s-%s-%d.png", dir, name, theme, size[0]))
-		}
-	}
-	b.size(1280, 900)
-}
-
-// enter types into a field in the place of what stands in it.
-func (b *tab) enter(selector, text string) {
-	b.t.Helper()
-	value[bool](b, fmt.Sprintf(`(document.querySelector(%[1]s).focus(), document.querySelector(%[1]s).select(), true)`, quoted(selector)))
-	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
-}
-
-// fits fails the test if a page has to be moved sideways on a narrow screen.
-func (b *tab) fits() {
-	b.t.Helper()
-	b.size(320, 640)
-	b.until("the page is as wide as the screen", `document.documentElement.scrollWidth <= 320`)
-	b.size(1280, 900)
-}
-
 func TestAResponseLeadsToTheExactText(t *testing.T) {
 	s := newCallSite(t)
 	b := newTab(t)
 	b.open(s.url + "/calls")
 	b.fits()
-	b.enter("#ref", "resp_last")
+	b.fill("#ref", "resp_last")
 	b.press("Trace it")
 	b.sees("customer-support@1.0.1")
 	b.sees("messages, as they were sent")
@@ -131,14 +93,13 @@ func TestAResponseLeadsToTheExactText(t *testing.T) {
 	b.press("As it was released")
 	b.until("variables are marked", `[...document.querySelectorAll(".variable")].some((e) => e.innerText === "{{company_name}}")`)
 	b.fits()
-	b.pictures(s.url+"/calls/resp_last", "trace")
 
-	b.enter("#value", "9")
-	b.enter("#comment", "too short")
+	b.fill("#value", "9")
+	b.fill("#comment", "too short")
 	b.press("Send feedback")
 	b.sees("must be from 1 to 5")
 	b.until("what was typed is kept", `document.querySelector("#value").value === "9" && document.querySelector("#comment").value === "too short"`)
-	b.enter("#value", "2")
+	b.fill("#value", "2")
 	b.press("Send feedback")
 	b.sees("satisfaction 2 of 5")
 	b.sees("too short")
@@ -147,7 +108,6 @@ func TestAResponseLeadsToTheExactText(t *testing.T) {
 	b.open(s.url + "/calls/resp_gone")
 	b.sees(`there is no call "resp_gone"`)
 	b.sees("30 days")
-	b.pictures(s.url+"/calls/resp_gone", "nocall")
 }
 
 func TestCallsAreChosenByAnAddressThatCanBeShared(t *testing.T) {
@@ -155,12 +115,11 @@ func TestCallsAreChosenByAnAddressThatCanBeShared(t *testing.T) {
 	b := newTab(t)
 	b.open(s.url + "/calls")
 	b.until("the newest come first", `document.querySelectorAll("#calls tbody tr").length === 50 && document.querySelector("#calls tbody tr").innerText.includes("resp_last")`)
-	b.pictures(s.url+"/calls", "calls")
 	b.press("Older calls")
 	b.sees("Newest calls")
 	b.until("others are shown", `!document.querySelector("#calls").innerText.includes("resp_last")`)
 	value[bool](b, `(document.querySelector("#outcome").value = "error", document.querySelector("#error_class").value = "timeout", true)`)
-	b.enter("#prompt", "customer-support")
+	b.fill("#prompt", "customer-support")
 	b.click("form.filters button")
 	b.until("the address says what was chosen", `location.search === "?error_class=timeout&outcome=error&prompt=customer-support"`)
 	b.until("timeouts alone are shown", `[...document.querySelectorAll("#calls tbody tr")].every((r) => r.innerText.includes("timeout")) && document.querySelectorAll("#calls tbody tr").length > 3`)
@@ -170,10 +129,10 @@ func TestCallsAreChosenByAnAddressThatCanBeShared(t *testing.T) {
 	other.until("the other window shows the same", fmt.Sprintf(`document.querySelector("#error_class").value === "timeout" && document.querySelectorAll("#calls tbody tr").length === %d`, value[int](b, `document.querySelectorAll("#calls tbody tr").length`)))
 	other.until("the tabs of the prompt say where one is", `document.querySelector(".tabs a[aria-current]").innerText === "Calls"`)
 
-	b.enter("#score", "satisfaction<=1")
+	b.fill("#score", "satisfaction<=1")
 	b.click("form.filters button")
 	b.sees("No such calls")
-	b.enter("#score", "<<")
+	b.fill("#score", "<<")
 	b.expect("422")
 	b.click("form.filters button")
 	b.until("what was typed is kept beside what is wrong", `document.querySelector("#score").value === "<<" && document.querySelector(".problem")`)
@@ -204,12 +163,10 @@ func TestFiguresOverTimeAreDrawnFromTheirTables(t *testing.T) {
 	b.sees("rollback 1.0.0")
 	b.until("charts are drawn again, and what was open stays so", `document.querySelectorAll(".chart canvas[role=img]").length >= 8 && document.querySelector("#chart-p95 table").checkVisibility()`)
 	b.fits()
-	b.pictures(at, "stats")
 	b.press("30d")
 	b.until("the address says so", `location.search === "?since=30d"`)
 	b.press("arm")
 	b.until("a line is an arm", `document.querySelector("#chart-p95 .legend li").innerText.trim() === "1.0.1 candidate"`)
 	b.open(s.url + "/prompts/data-extraction/stats")
 	b.sees("No calls in this period")
-	b.pictures(s.url+"/prompts/data-extraction/stats", "nostats")
 }

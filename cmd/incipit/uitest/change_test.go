@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -101,23 +100,6 @@ func (b *tab) choose(selector, text string) {
 	value[bool](b, fmt.Sprintf(`(() => { const f = document.querySelector(%s); f.value = %s; f.dispatchEvent(new Event("input", {bubbles: true})); return true; })()`, quoted(selector), quoted(text)))
 }
 
-// types types into a field, also one of several lines.
-func (b *tab) types(selector, text string) {
-	b.t.Helper()
-	value[bool](b, fmt.Sprintf(`(() => { const f = document.querySelector(%s); f.focus(); f.value = ""; return true; })()`, quoted(selector)))
-	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
-}
-
-// reflows checks that the page does not scroll sideways at 320 pixels.
-func (b *tab) reflows() {
-	b.t.Helper()
-	b.size(320, 900)
-	if wide := value[int](b, `document.documentElement.scrollWidth`); wide > 320 {
-		b.t.Errorf("at %s the page is %d pixels wide in a window of 320", b.at(), wide)
-	}
-	b.size(1280, 900)
-}
-
 const inProduction = "/environments/production/prompts/customer-support/"
 
 func TestACanaryIsDeployedAndWatchedToItsEnd(t *testing.T) {
@@ -143,25 +125,23 @@ func TestACanaryIsDeployedAndWatchedToItsEnd(t *testing.T) {
 	if want := "incipit deploy customer-support@1.0.2 --env production --canary 20,50 --confirm production"; !strings.Contains(shown, want) {
 		t.Errorf("the page does not say %s:\n%s", want, shown)
 	}
-	b.reflows()
-	b.shot("deploy")
-	b.types("#change-reason", "warmer tone")
-	b.types("#change-confirm", "staging")
+	b.fits()
+	b.fill("#change-reason", "warmer tone")
+	b.fill("#change-confirm", "staging")
 	b.expect("422")
 	b.press("Deploy")
 	b.sees("the change must be confirmed by its name")
 	if got := value[string](b, `document.querySelector("#change-reason").value + document.querySelector("#change-version").value`); got != "warmer tone1.0.2" {
 		t.Errorf("what was typed is lost: %q", got)
 	}
-	b.types("#change-confirm", "production")
+	b.fill("#change-confirm", "production")
 	b.press("Deploy")
 	b.sees("Deployed customer-support in production")
 	b.until("it stands at 20 %", `document.querySelector("#rollout .standing").innerText.includes("20 %")`)
 	customers(t, s, false)
 	b.until("calls are compared", `document.querySelector("#rollout .metrics")?.innerText.includes("errors")`)
 	b.until("it advances", `[...document.querySelectorAll("#rollout .log td:nth-child(2)")].some((d) => d.innerText.trim() === "advance")`)
-	b.reflows()
-	b.shot("rollout")
+	b.fits()
 	b.until("it is promoted", `document.querySelector("#rollout .standing").innerText.includes("promoted") && document.querySelector("#rollout .log").innerText.includes("promoted")`)
 	if !strings.Contains(s.far("list"), "1.0.2") {
 		t.Errorf("what runs: %s", s.far("list"))
@@ -174,8 +154,7 @@ func TestAWorseCandidateIsTakenBackBeforeOnesEyes(t *testing.T) {
 	b := newTab(t)
 	b.open(s.url + "/rollouts")
 	b.sees("customer-support")
-	b.shot("rollouts")
-	b.reflows()
+	b.fits()
 	b.press("customer-support")
 	b.sees("Advance to 50 %…")
 	customers(t, s, true)
@@ -183,7 +162,6 @@ func TestAWorseCandidateIsTakenBackBeforeOnesEyes(t *testing.T) {
 	b.sees("worse: errors 100.0 % against 0.0 %")
 	b.click("#rollout .log details summary")
 	b.sees("p-value")
-	b.shot("rolledback")
 }
 
 func TestARollbackTakesOneClickAndIsTakenBackByAnother(t *testing.T) {
@@ -196,24 +174,22 @@ func TestARollbackTakesOneClickAndIsTakenBackByAnother(t *testing.T) {
 	if got := value[string](b, `document.activeElement.id`); got != "change-reason" {
 		t.Errorf("the dialog begins at %q", got)
 	}
-	b.shot("rollback")
-	b.types("dialog #change-reason", "wrong tone")
-	b.types("dialog #change-confirm", "production")
+	b.fill("dialog #change-reason", "wrong tone")
+	b.fill("dialog #change-confirm", "production")
 	b.do(chromedp.Click(chromedp.CSS("dialog button.danger"), chromedp.NodeVisible))
 	b.sees("Rolled back customer-support in production: 1.0.1 → 1.0.0")
 	b.sees("by you")
-	b.shot("did")
 	b.press("Undo…")
 	b.until("the undo is filled in", `document.querySelector("dialog[open] #change-plan")?.innerText.includes("incipit deploy customer-support@1.0.1 --env production --clear-quarantine --confirm production")`)
-	b.types("dialog #change-reason", "it was right")
+	b.fill("dialog #change-reason", "it was right")
 	b.until("the command says why", `document.querySelector("dialog[open] #change-plan").innerText.includes("--reason 'it was right'")`)
-	b.types("dialog #change-confirm", "production")
+	b.fill("dialog #change-confirm", "production")
 	b.do(chromedp.Click(chromedp.CSS("dialog button.primary"), chromedp.NodeVisible))
 	b.sees("Deployed customer-support in production: 1.0.0 → 1.0.1")
 
 	b.open(s.url + inProduction + "rollback?return=/")
-	b.types("#change-reason", "after all")
-	b.types("#change-confirm", "production")
+	b.fill("#change-reason", "after all")
+	b.fill("#change-confirm", "production")
 	b.press("Roll back")
 	b.sees("Rolled back customer-support in production")
 	b.until("one is home again", `location.pathname === "/"`)
@@ -232,11 +208,10 @@ func TestADoubleClickCountsOnceAndAStaleFormNotAtAll(t *testing.T) {
 	b.open(s.url + "/environments/dev/prompts/customer-support/deploy?version=1.0.2")
 	s.far("rollback", "customer-support", "--env", "dev", "--reason", "meanwhile")
 	b.expect("422")
-	b.types("#change-reason", "I read it")
+	b.fill("#change-reason", "I read it")
 	b.press("Deploy")
 	b.sees("moved from deployment 2 to 3 since it was looked at")
 	b.sees("#3 rollback 1.0.1 → 1.0.0")
-	b.shot("stale")
 	if got := value[string](b, `document.querySelector("#change-reason").value`); got != "I read it" {
 		t.Errorf("the reason is lost: %q", got)
 	}
@@ -255,16 +230,14 @@ func TestWhoMayNotTouchProductionIsToldAndRefused(t *testing.T) {
 
 	b := newTab(t)
 	b.open(s.url + inProduction + "rollout")
-	b.types("#key", key)
+	b.fill("#key", key)
 	b.press("Sign in")
 	b.sees("You may look on")
-	b.shot("reader")
 	if n := value[int](b, `document.querySelectorAll("main a[data-dialog]").length`); n != 0 {
 		t.Errorf("%d buttons for who may press none", n)
 	}
 	b.open(s.url + inProduction + "rollback")
 	b.sees("may not deploy customer-support in production")
-	b.shot("refused")
 	b.expect("403")
 	value[bool](b, `(() => { document.querySelector("#change").submit(); return true; })()`)
 	b.sees("Forbidden")

@@ -2,30 +2,10 @@ package uitest
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/chromedp/chromedp/kb"
 )
-
-// pictured takes pictures of a page for whoever looks at them: in both themes,
-// narrow and wide.
-func pictured(b *tab, name string) {
-	b.t.Helper()
-	dir := os.Getenv("PICTURES")
-	if dir == "" {
-		return
-	}
-	for _, theme := range []string{"light", "dark"} {
-		value[bool](b, `(document.documentElement.dataset.theme = `+quoted(theme)+`, true)`)
-		b.size(1280, 900)
-		b.picture(filepath.Join(dir, name+"-"+theme+".png"))
-		b.size(320, 700)
-		b.picture(filepath.Join(dir, name+"-"+theme+"-narrow.png"))
-	}
-	b.size(1280, 900)
-}
 
 func TestHomeShowsWhatRunsWhereAndFollowsIt(t *testing.T) {
 	s := newSite(t)
@@ -35,7 +15,6 @@ func TestHomeShowsWhatRunsWhereAndFollowsIt(t *testing.T) {
 	b.sees("Nothing runs anywhere yet")
 	s.far("deploy", "customer-support@1.0.0", "--env", "dev")
 	b.until("the deployment is shown", `document.querySelector("#matrix tbody tr td:nth-child(3)")?.innerText.includes("1.0.0")`)
-	pictured(b, "home")
 }
 
 func TestHomeIsFilteredAsOneTypesAndComesBackAsItWas(t *testing.T) {
@@ -50,11 +29,9 @@ func TestHomeIsFilteredAsOneTypesAndComesBackAsItWas(t *testing.T) {
 	b.open(s.url + "/?sort=attention")
 	b.sees("132 prompts")
 	b.until("the share of the candidate is shown", `document.querySelector("[id='row-team-05/prompt-0005']").innerText.includes("5 %")`)
-	pictured(b, "home-many")
 	b.open(s.url + "/")
 	b.until("the rows behind the first hundred come by themselves", `(window.scrollTo(0, document.body.scrollHeight), document.querySelectorAll("#matrix > tbody > tr[id]").length === 132)`)
 	b.until("the address says how many there are", `location.search === "?rows=200"`)
-	pictured(b, "home-end")
 	b.open(s.url + "/")
 	b.fill("#q", "prompt-0042")
 	b.until("one row is left", `document.querySelectorAll("#matrix > tbody > tr[id]").length === 1 && document.querySelector("#count").innerText.includes("1 of 132")`)

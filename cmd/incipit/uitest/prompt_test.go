@@ -1,33 +1,11 @@
 package uitest
 
 import (
-	"os"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
-
-// shot writes pictures of the page in both themes, narrow and wide, where
-// PICTURES names a directory.
-func (b *tab) shot(name string) {
-	dir := os.Getenv("PICTURES")
-	if dir == "" {
-		return
-	}
-	b.t.Helper()
-	for _, theme := range []string{"light", "dark"} {
-		value[bool](b, `(document.documentElement.dataset.theme = "`+theme+`", true)`)
-		for _, width := range []int64{320, 1280} {
-			height := int64(900)
-			b.size(width, height)
-			height = min(value[int64](b, `document.documentElement.scrollHeight`), 3500)
-			b.size(width, height)
-			b.picture(dir + "/" + name + "-" + theme + map[int64]string{320: "-320", 1280: ""}[width] + ".png")
-		}
-	}
-	b.size(1280, 900)
-}
 
 // newStory is a site with three releases of a prompt, the last of which moved a
 // passage, hid a character and asks for a variable more.
@@ -59,35 +37,6 @@ func newStory(t testing.TB) *site {
 	return s
 }
 
-// accessible runs axe over the page, in both themes.
-func (b *tab) accessible() {
-	b.t.Helper()
-	axe, err := os.ReadFile("../testdata/axe/axe.min.js")
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	for _, theme := range []string{"light", "dark"} {
-		value[bool](b, `(document.documentElement.dataset.theme = "`+theme+`", true)`)
-		value[bool](b, string(axe)+`; true`)
-		found := value[string](b, `axe.run().then((r) => r.violations.map((v) => v.id + ": " + v.nodes.map((n) => n.target + " " + n.failureSummary).join("; ")).join("\n"))`)
-		if found != "" {
-			b.t.Errorf("%s, %s: %s", b.at(), theme, found)
-		}
-	}
-}
-
-// reflows checks that the page fits a window of 320 pixels, without a line
-// that runs out of it.
-func (b *tab) reflows() {
-	b.t.Helper()
-	b.size(320, 900)
-	if wide := value[int64](b, `document.documentElement.scrollWidth`); wide > 320 {
-		who := value[string](b, `[...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > 321 && !e.closest(".scroll")).slice(0, 5).map((e) => e.outerHTML.slice(0, 120)).join("\n")`)
-		b.t.Errorf("%s is %d pixels wide:\n%s", b.at(), wide, who)
-	}
-	b.size(1280, 900)
-}
-
 func TestThePageOfAPromptShowsItAndFollowsIt(t *testing.T) {
 	s := newStory(t)
 	s.far("deploy", "support@0.1.1", "--env", "dev", "--reason", "a try")
@@ -100,15 +49,13 @@ func TestThePageOfAPromptShowsItAndFollowsIt(t *testing.T) {
 	b.until("the candidate is shown", `document.querySelector("#place-dev")?.innerText.includes("candidate")`)
 	b.until("the history is shown", `document.querySelector("#history")?.innerText.includes("plans")`)
 	b.accessible()
-	b.reflows()
-	b.shot("prompt")
+	b.fits()
 	value[bool](b, `(document.querySelector("#version").value = "0.1.0", document.querySelector("#version").dispatchEvent(new Event("change", { bubbles: true })), true)`)
 	b.sees("1.0.0 is newer")
 	b.press("Releases")
 	b.sees("runs in dev, candidate")
 	b.accessible()
-	b.reflows()
-	b.shot("releases")
+	b.fits()
 }
 
 func TestTwoReleasesAreComparedInTwoClicks(t *testing.T) {
@@ -122,8 +69,7 @@ func TestTwoReleasesAreComparedInTwoClicks(t *testing.T) {
 	b.sees("support: dev → 1.0.0")
 	b.sees("required variable plan added")
 	b.accessible()
-	b.reflows()
-	b.shot("diff")
+	b.fits()
 	b.press("Swap")
 	b.sees("support: 1.0.0 → dev")
 	b.sees("variable plan removed")
@@ -136,8 +82,7 @@ func TestTwoReleasesAreComparedInTwoClicks(t *testing.T) {
 	b.press("Show blanks and line ends")
 	b.sees("You·answer·for·the·shop.")
 	b.accessible()
-	b.reflows()
-	b.shot("diff-inline")
+	b.fits()
 }
 
 func TestTheComparisonWorksWithoutScripts(t *testing.T) {

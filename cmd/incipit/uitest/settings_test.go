@@ -41,44 +41,9 @@ func (b *tab) signIn(url, key, path string) {
 	b.t.Helper()
 	b.open(url + path)
 	b.until("it asks who is there", `document.querySelector("#key")`)
-	b.types("#key", key)
+	b.fill("#key", key)
 	b.click(`form[action="/auth/key"] button`)
 	b.until("the page that was wanted is there", `location.pathname + location.search === `+quoted(path)+` && document.querySelector("[data-signed-in] main h1")`)
-}
-
-// types puts a text into a field in the place of what stands in it, by the keys.
-func (b *tab) types(selector, text string) {
-	b.t.Helper()
-	_ = value[string](b, `(e => { e.focus(); e.value = ""; return "" })(document.querySelector(`+quoted(selector)+`))`)
-	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
-}
-
-// pictures shows a page as people have it, for whoever wants to look at it:
-// in both themes, on a phone and on a desk.
-func (b *tab) pictures(name string) {
-	b.t.Helper()
-	dir := os.Getenv("PICTURES")
-	if dir == "" {
-		return
-	}
-	for _, theme := range []string{"light", "dark"} {
-		_ = value[string](b, `document.documentElement.dataset.theme = "`+theme+`"`)
-		for size, width := range map[string]int64{"desk": 1280, "phone": 320} {
-			b.size(width, 1400)
-			b.picture(filepath.Join(dir, name+"-"+theme+"-"+size+".png"))
-		}
-	}
-	b.size(1280, 900)
-}
-
-// fits reports a page that is wider than a phone.
-func (b *tab) fits() {
-	b.t.Helper()
-	b.size(320, 900)
-	if wide := value[string](b, `[...document.querySelectorAll("body *")].filter(e => e.getBoundingClientRect().right > 320.5 && !e.closest(".scroll")).map(e => e.tagName + "." + e.className).slice(0, 5).join(", ")`); wide != "" || value[int64](b, `document.documentElement.scrollWidth`) > 320 {
-		b.t.Errorf("%s is wider than 320 px: %s", b.at(), wide)
-	}
-	b.size(1280, 900)
 }
 
 func TestAKeyIsMadeUsedAndRevoked(t *testing.T) {
@@ -86,12 +51,11 @@ func TestAKeyIsMadeUsedAndRevoked(t *testing.T) {
 	b := newTab(t)
 	b.signIn(s.url, s.admin, "/settings/keys")
 	b.sees("bootstrap")
-	b.types("#name", "reader")
+	b.fill("#name", "reader")
 	b.click(`input[name="allow"][value="read"]`)
 	b.click(`input[name="allow"][value="audit"]`)
 	b.press("Make the key")
 	b.until("its secret is shown", `document.querySelector("#secret code")`)
-	b.pictures("keys")
 	secret := b.text("#secret code")
 	if !strings.HasPrefix(secret, "incipit_sdk_") || strings.Contains(b.at(), "incipit_") {
 		t.Fatalf("no secret, or one in the address: %s", b.at())
@@ -106,17 +70,14 @@ func TestAKeyIsMadeUsedAndRevoked(t *testing.T) {
 	other.expect("EventSource")
 	other.signIn(s.url, secret, "/settings/keys")
 	other.sees("You may not see this")
-	other.pictures("refused")
 	other.open(s.url + "/audit")
 	other.sees("key.create")
 
 	b.do(chromedp.Click(`//tr[contains(., "reader")]//a[contains(., "Revoke")]`, chromedp.NodeVisible))
 	b.until("it asks again", `document.querySelector("dialog[open] form[action$='/revoke']")`)
-	b.pictures("revoke")
 	b.click(`dialog form[action$="/revoke"] button`)
 	b.until("it is revoked", `[...document.querySelectorAll("#keys tr")].some(r => r.innerText.includes("reader") && r.innerText.includes("revoked"))`)
 	other.until("the open page says so", `document.querySelector("#banner").innerText.includes("Your session has ended")`)
-	other.pictures("ended")
 	other.open(s.url + "/audit")
 	other.until("it is led to sign in", `location.pathname === "/login" && new URLSearchParams(location.search).get("return") === "/audit"`)
 
@@ -136,15 +97,12 @@ func TestAWebhookIsAddedAndHears(t *testing.T) {
 	s := newGuarded(t, "--webhook-allow", "127.0.0.1")
 	b := newTab(t)
 	b.signIn(s.url, s.admin, "/settings/webhooks")
-	b.pictures("nowebhooks")
-	b.types("#url", listener.URL+"/incipit")
+	b.fill("#url", listener.URL+"/incipit")
 	b.press("Add the webhook")
 	b.until("its secret is shown", `document.querySelector("#secret code")?.innerText.startsWith("whsec_")`)
-	b.pictures("webhooks")
 	b.fits()
 	b.press("Try it with a ping")
 	b.until("it was told", `[...document.querySelectorAll("#deliveries tr")].some(r => r.innerText.includes("ping") && r.innerText.includes("delivered") && r.innerText.includes("HTTP 200"))`)
-	b.pictures("webhook")
 	b.fits()
 	if said := <-heard; !strings.HasPrefix(said, "v1,") || !strings.Contains(said, `"ping"`) {
 		t.Errorf("the webhook heard %s", said)
@@ -170,19 +128,17 @@ func TestTheAuditLogIsFollowedFilteredAndVerified(t *testing.T) {
 	b.sees("the first <b>one</b>")
 	b.click("#log tbody tr:first-child summary")
 	b.until("the line is open", `document.querySelector("#log details[open] dl")`)
-	b.pictures("audit")
 	b.fits()
 	open := value[string](b, `document.querySelector("#log details[open]").closest("tr").id`)
 	s.as("admin", "key", "create", "later", "--allow", "read")
 	b.until("a new line comes by itself, and the open one stays open", `document.querySelector("#log tbody tr").innerText.includes("key.create") && document.querySelector("#`+open+` details").open`)
-	b.types("#action", "key.*")
+	b.fill("#action", "key.*")
 	b.press("Filter")
 	b.until("the filter stands in the address", `new URLSearchParams(location.search).get("action") === "key.*" && !document.querySelector("#log").innerText.includes("deploy")`)
 	b.press("Clear")
 	b.sees("customer-support")
 	b.press("Verify the log")
 	b.until("it is verified", `document.querySelector("dialog[open]")?.innerText.includes("The log is what was written")`)
-	b.pictures("verify")
 	lines := value[string](b, `fetch("/audit/export").then(a => a.text())`)
 	if n := strings.Count(lines, "\n"); n < 3 || !strings.Contains(lines, `"action":"deploy"`) {
 		t.Errorf("the file has %d lines: %s", n, lines)
@@ -194,25 +150,22 @@ func TestRulesAreChangedAndNotLost(t *testing.T) {
 	b := newTab(t)
 	b.signIn(s.url, s.admin, "/settings")
 	b.sees("Every tag is what was released")
-	b.pictures("settings")
 	b.fits()
 	b.press("Sync now")
 	b.sees("Git was read just now")
 	b.open(s.url + "/settings/environments/production")
-	b.pictures("environment")
 	b.fits()
-	b.types("#freeze", "fri 16:00-24:00 Europe/Berlin: before the weekend")
-	b.types("#approvals", "1")
+	b.fill("#freeze", "fri 16:00-24:00 Europe/Berlin: before the weekend")
+	b.fill("#approvals", "1")
 	other := b.another()
 	other.open(s.url + "/settings/environments/production")
-	other.types("#approvals", "2")
+	other.fill("#approvals", "2")
 	other.press("Save the rules")
 	other.until("they are saved", `location.pathname === "/settings" && document.body.innerText.includes("2 approvals")`)
 	b.expect("422")
 	b.press("Save the rules")
 	b.sees("somebody else changed the rules of production meanwhile")
 	b.until("what was typed is there still", `document.querySelector("#freeze").value.includes("before the weekend") && document.querySelector("#approvals").value === "1"`)
-	b.pictures("conflict")
 }
 
 func TestTheSignInPageSaysWhatIsWrong(t *testing.T) {
@@ -221,19 +174,17 @@ func TestTheSignInPageSaysWhatIsWrong(t *testing.T) {
 	b.open(s.url + "/settings/keys?x=1")
 	b.until("it asks who is there", `document.querySelector("#key")`)
 	b.expect("401")
-	b.types("#key", "incipit_nonsense")
+	b.fill("#key", "incipit_nonsense")
 	b.click(`form[action="/auth/key"] button`)
 	b.sees("unknown, revoked or expired")
-	b.pictures("signin")
 	b.fits()
-	b.types("#key", s.admin)
+	b.fill("#key", s.admin)
 	b.click(`form[action="/auth/key"] button`)
 	b.until("one is where one wanted", `location.pathname + location.search === "/settings/keys?x=1"`)
 	if cookies := value[string](b, `document.cookie`); strings.Contains(cookies, "incipit_") {
 		t.Error("a script can read the session")
 	}
 	b.open(s.url + "/settings/people")
-	b.pictures("people")
 	b.fits()
 	b.open(s.url + "/settings/keys")
 	b.fits()

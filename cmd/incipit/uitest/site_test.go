@@ -147,15 +147,22 @@ func (s *site) write(name, text string) {
 	}
 }
 
-// edit replaces text in a file of the repository.
-func (s *site) edit(name, old, text string) {
+// read reads a file of the repository.
+func (s *site) read(name string) string {
 	s.t.Helper()
-	was, err := os.ReadFile(filepath.Join(s.dir, name))
+	text, err := os.ReadFile(filepath.Join(s.dir, name))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if !strings.Contains(string(was), old) {
+	return string(text)
+}
+
+// edit replaces text in a file of the repository.
+func (s *site) edit(name, old, text string) {
+	s.t.Helper()
+	was := s.read(name)
+	if !strings.Contains(was, old) {
 		s.t.Fatalf("%s does not hold %q", name, old)
 	}
-	s.write(name, strings.Replace(string(was), old, text, 1))
+	s.write(name, strings.Replace(was, old, text, 1))
 }

@@ -128,11 +128,11 @@ func (b *tab) press(text string) {
 	b.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary][contains(normalize-space(.), %q)]`, text), chromedp.NodeVisible))
 }
 
-// fill types into a field in the place of what stands in it.
+// fill types into a field in the place of what stands in it, by the keys.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
-	field := chromedp.CSS(selector)
-	b.do(chromedp.Focus(field), chromedp.SetValue(field, ""), chromedp.SendKeys(field, text))
+	value[bool](b, fmt.Sprintf(`((f) => { f.focus(); f.select(); return true; })(document.querySelector(%s))`, quoted(selector)))
+	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
 // sees waits until the page shows a text.

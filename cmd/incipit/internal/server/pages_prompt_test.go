@@ -12,8 +12,8 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// page is a page as a browser gets it.
-func (r *rig) page(path, key string) (status int, body string) {
+// browsed is a page as a browser gets it.
+func (r *rig) browsed(path, key string) (status int, body string) {
 	r.Helper()
 	g := r.send("GET", path, key, "", "Accept", "text/html")
 	return g.status, string(g.body)
@@ -68,7 +68,7 @@ func TestThePagesOfAPrompt(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			status, body := r.page(tt.path, tt.key)
+			status, body := r.browsed(tt.path, tt.key)
 			if status != tt.status {
 				t.Errorf("status %d, want %d", status, tt.status)
 			}
@@ -103,7 +103,7 @@ func TestTextOfOthersIsTextOnThePagesOfAPrompt(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/prompts/support", "/prompts/support/releases", "/prompts/support/diff", "/prompts/support/diff?view=inline&marks=1&ws=1", "/prompts/support/diff?from=2.0.0&to=1.0.0&unseen=0"} {
-		status, body := r.page(path, r.admin)
+		status, body := r.browsed(path, r.admin)
 		if status != 200 || !strings.Contains(body, "&lt;script&gt;alert(1)") {
 			t.Errorf("%s: %d, and it does not show the text", path, status)
 		}
@@ -113,10 +113,10 @@ func TestTextOfOthersIsTextOnThePagesOfAPrompt(t *testing.T) {
 			}
 		}
 	}
-	if _, body := r.page("/prompts/support/diff", r.admin); strings.Contains(body, "\u200b") || !strings.Contains(body, `<span class="unseen" title="U&#43;200B ZERO WIDTH SPACE">U&#43;200B</span>`) {
+	if _, body := r.browsed("/prompts/support/diff", r.admin); strings.Contains(body, "\u200b") || !strings.Contains(body, `<span class="unseen" title="U&#43;200B ZERO WIDTH SPACE">U&#43;200B</span>`) {
 		t.Error("the comparison does not show a character that one does not see")
 	}
-	if _, body := r.page("/prompts/support/diff?unseen=0", r.admin); strings.Contains(body, "ZERO WIDTH SPACE") {
+	if _, body := r.browsed("/prompts/support/diff?unseen=0", r.admin); strings.Contains(body, "ZERO WIDTH SPACE") {
 		t.Error("the comparison shows it although it was not to")
 	}
 }
@@ -134,7 +134,7 @@ func TestALongTextIsComparedWhole(t *testing.T) {
 	a, b := longTexts()
 	r.indexes(released(t, "support", prompt.Version{Major: 2}, a))
 	r.indexes(released(t, "support", prompt.Version{Major: 2, Minor: 1}, b))
-	status, body := r.page("/prompts/support/diff", r.admin)
+	status, body := r.browsed("/prompts/support/diff", r.admin)
 	if status != http.StatusOK || !strings.Contains(body, "unchanged lines") {
 		t.Errorf("%d: %.300s", status, body)
 	}
@@ -171,7 +171,7 @@ func BenchmarkThePageOfALongComparison(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				status, body := r.page(path, r.admin)
+				status, body := r.browsed(path, r.admin)
 				if status != 200 {
 					b.Fatal(status)
 				}

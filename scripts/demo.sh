@@ -79,6 +79,15 @@ refused() {
 # expect holds the last output, or a text of its own, against what was told.
 expect() { [[ ${2-$out} == *"$1"* ]] || fail "the output does not hold: $1"; }
 
+# shown is what a page of the server holds, as a browser asks for it.
+shown() {
+	local host=${INCIPIT_SERVER#http://}
+	exec 4<>"/dev/tcp/${host%:*}/${host##*:}"
+	printf 'GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/html\r\nConnection: close\r\n\r\n' "$1" "$host" >&4
+	cat <&4
+	exec 4>&-
+}
+
 between() { [[ $1 -ge $2 && $1 -le $3 ]] || fail "$1 is not between $2 and $3"; }
 
 ID=customer-support
@@ -316,6 +325,27 @@ expect "1.2.0"
 expect "candidate"
 refused 3 "incipit deploy $ID@1.2.0 $LIVE --canary --reason 'once more'"
 expect "was rolled back here"
+
+step "Look at it in a browser" \
+	"The server has pages: what runs where, and how a rollout fares while it goes on. 1.3.0 asks for the last line again."
+run "git checkout --quiet $ID@1.0.1 -- $TEXT && sed -i 's/^Calm, /Calm, patient, /' $TEXT"
+run "incipit release $ID --minor -m 'patient, and with the last line again'"
+run "incipit sync"
+traffic -server "$INCIPIT_SERVER" -prompt $ID -rate 200 <../until >../bad &
+app=$!
+exec 3>../until
+run "incipit deploy $ID@1.3.0 $LIVE --canary --reason 'more patient'"
+page=$(shown /)
+expect "1.3.0" "$page"
+expect "5 %" "$page"
+note "The home page shows the rollout at 5 %: $INCIPIT_SERVER/" \
+	"and its own page follows it: $INCIPIT_SERVER/environments/production/prompts/$ID/rollout"
+if [[ -t 0 && -t 1 && ${CI:-} != true ]]; then
+	read -rp "    Open it, try the buttons, and press Enter to end the demo. " _ || true
+fi
+exec 3>&-
+wait "$app" || fail "the application ended with an error"
+app=""
 unset INCIPIT_SERVER
 kill "$server"
 wait "$server" || fail "the server did not stop by itself"

@@ -20,6 +20,13 @@ func (b *tab) palette() {
 	b.until("the palette is open", `document.activeElement?.matches("dialog.palette[open] input")`)
 }
 
+// leave closes it.
+func (b *tab) leave() {
+	b.t.Helper()
+	b.key(kb.Escape)
+	b.until("it is gone", `!document.querySelector("dialog.palette")`)
+}
+
 const chosen = `document.querySelector("dialog.palette [aria-selected=true]")?.innerText ?? ""`
 
 func TestThePaletteFindsAndGoesAnywhere(t *testing.T) {
@@ -29,24 +36,23 @@ func TestThePaletteFindsAndGoesAnywhere(t *testing.T) {
 	b.open(s.url + "/")
 	b.palette()
 	b.until("it offers the pages", chosen+`.includes("Go to Prompts")`)
-	b.key(kb.Escape)
-	b.until("it is gone", `!document.querySelector("dialog.palette")`)
+	b.leave()
 	b.palette()
 	b.key("customer")
 	b.until("it finds the prompt", chosen+`.includes("customer-support")`)
 	b.until("what is chosen is named to who listens", `document.getElementById(document.activeElement.getAttribute("aria-activedescendant")).getAttribute("aria-selected") === "true"`)
 	b.key(kb.ArrowDown)
 	b.until("the next one is chosen", `document.querySelectorAll("dialog.palette [role=option]")[1].getAttribute("aria-selected") === "true" && document.querySelectorAll("dialog.palette [aria-selected=true]").length === 1`)
-	b.key(kb.Escape)
+	b.leave()
 	b.palette()
 	b.key("theme dark")
-	b.until("it offers the theme", chosen+`.includes("Theme: Dark")`)
+	b.until("it offers the theme", chosen+`.includes("Theme: Dark") && (window.before = true)`)
 	b.key(kb.Enter)
-	b.until("the theme is dark", `document.documentElement.dataset.theme === "dark"`)
+	b.until("the theme is dark", `!window.before && document.readyState === "complete" && document.documentElement.dataset.theme === "dark"`)
 	b.palette()
 	b.key("edit customer")
 	b.until("it takes orders", chosen+`.includes("Edit customer-support")`)
-	b.key(kb.Escape)
+	b.leave()
 	b.open(s.url + "/search")
 	b.palette()
 	b.key("go to prompts")
@@ -60,6 +66,7 @@ func TestTheSearchAnswersAsOneTypes(t *testing.T) {
 	b := newTab(t)
 	b.open(s.url + "/search")
 	b.sees("Everything that is released")
+	b.until("its scripts have run", `document.readyState === "complete"`)
 	b.fill("#q", "support")
 	b.until("it finds the prompt", `document.querySelector("#found [data-option=prompt] mark")?.innerText === "support"`)
 	b.until("the address can be shared", `location.search === "?q=support"`)

@@ -47,7 +47,6 @@ func TestHomeShowsWhatIsAskedForInTheAddress(t *testing.T) {
 		"?health=no+data&sort=behind":   "support other",
 		"?health=attention":             "",
 		"?open=1":                       "",
-		"?sort=change":                  "support other billing/refunds",
 		"?row=support":                  "support",
 		"?row=billing%2Frefunds":        "billing/refunds",
 		"?row=gone":                     "",
@@ -110,7 +109,7 @@ func TestHomeOffersAndShowsOnlyWhatTheCallerMay(t *testing.T) {
 	}
 }
 
-func TestManyRowsComeAHundredAtATime(t *testing.T) {
+func TestManyRowsComeAFewAtATime(t *testing.T) {
 	r := sqlite(t, nil)
 	var all []sqlstore.IndexedRelease
 	for i := range 250 {
@@ -130,10 +129,10 @@ func TestManyRowsComeAHundredAtATime(t *testing.T) {
 		address = strings.ReplaceAll(more[1], "&amp;", "&")
 	}
 	if whole := strings.Fields(shown(r.page("/?rows=5000", r.admin, 200))); len(whole) != 253 || strings.Join(seen, " ") != strings.Join(whole, " ") {
-		t.Errorf("%d rows one hundred after another, %d at once", len(seen), len(whole))
+		t.Errorf("%d rows one part after another, %d at once", len(seen), len(whole))
 	}
 	page := r.page("/", r.admin, 200)
-	if n := strings.Count(page, `<tr class="under"`); n != 3 { // billing, none, team-0: 100 rows
+	if n := strings.Count(page, `<tr class="under"`); n != 3 { // billing, none, team-0: 50 rows
 		t.Errorf("%d folders have a name above them", n)
 	}
 	if !strings.Contains(page, "253 prompts") {

@@ -97,11 +97,12 @@ function near(text) {
 
 // far is what the page of the search finds; nothing if another look followed.
 async function far(text, signal) {
-	const answer = await fetch("/search?q=" + encodeURIComponent(text), { headers: { "HX-Request": "true" }, signal }).catch(() => null);
+	const page = await fetch("/search?q=" + encodeURIComponent(text), { headers: { "HX-Request": "true" }, signal })
+		.then(async (answer) => (answer.ok && !answer.redirected ? await answer.text() : ""))
+		.then((text) => new DOMParser().parseFromString(text, "text/html"))
+		.catch(() => null); // the server is away, which the page says itself, or another look followed
 	if (signal.aborted) return null;
-	if (!answer || !answer.ok || answer.redirected) return [];
-	const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-	if (signal.aborted) return null;
+	if (!page) return [];
 	return [...page.querySelectorAll("#found [data-option]")].map((link) => ({
 		kind: link.dataset.option, content: [...link.children], take: () => follow(link),
 	}));

@@ -86,6 +86,20 @@ func TestThePagesOfAPrompt(t *testing.T) {
 	}
 }
 
+func TestTheHistoryOfAPromptSaysByWhichWayEachChangeCame(t *testing.T) {
+	r := sqlite(t, nil)
+	r.deploy("dev", "support", "1.1.0")
+	r.deploy("production", "support", "1.0.0")
+	const api = `test key <span class="tag">api</span>`
+	if _, body := r.browsed("/prompts/support", r.admin); strings.Count(body, api) != 2 {
+		t.Errorf("%d of 2 changes are said to come by the API", strings.Count(body, api))
+	}
+	reader := r.key([]registry.Permission{registry.MayRead}, "*", "*")
+	if status, body := r.browsed("/prompts/support", reader); status != 200 || strings.Contains(body, `<span class="tag">api</span>`) || !strings.Contains(body, "test key") {
+		t.Errorf("%d: who may not read the audit log is told of it, or nothing", status)
+	}
+}
+
 // What others wrote is text on each of the pages, wherever it is kept.
 func TestTextOfOthersIsTextOnThePagesOfAPrompt(t *testing.T) {
 	const evil = `"'><script>alert(1)</script><img src=x onerror=alert(2)>{{.}}`

@@ -70,11 +70,15 @@ func (s standing) places(r *http.Request, shown prompt.Version) []placeRow {
 // maxHistory is how many changes the page of a prompt shows.
 const maxHistory = 20
 
+// maxSources is how many events are looked through for where those came from.
+const maxSources = 100
+
 // A historyRow is something that was done to a prompt.
 type historyRow struct {
 	Environment string
 	registry.Deployment
 	Commit    string // of the release that is stable from then on
+	Source    string // by which way it came: cli, api, ui, guard …; "" where that is not known, or not for the caller
 	RolloutAt string // the page of the rollout that it is part of; "" for none
 }
 
@@ -105,6 +109,28 @@ func (s standing) history() (out []historyRow, more bool) {
 		return cmp.Or(b.At.Compare(a.At), cmp.Compare(b.Seq, a.Seq), strings.Compare(a.Environment, b.Environment))
 	})
 	return out[:min(len(out), maxHistory)], len(out) > maxHistory
+}
+
+// sources adds by which way each change came, as the audit log has it, where
+// the caller may read that.
+func (u *UI) sources(r *http.Request, id prompt.ID, rows []historyRow) error {
+	c, _ := registry.CallerOf(r.Context())
+	if len(rows) == 0 || !c.MayAny(registry.MayAudit, registry.Every, id) {
+		return nil
+	}
+	events, _, err := u.service.PastAudit(r.Context(), registry.EventFilter{Prompt: string(id)}, 0, maxSources)
+	if err != nil {
+		return err
+	}
+	type record struct{ environment, seq string }
+	by := make(map[record]string, len(events))
+	for _, e := range events {
+		by[record{e.Environment, e.Detail["deployment"]}] = e.Source
+	}
+	for i, row := range rows {
+		rows[i].Source = by[record{row.Environment, strconv.Itoa(row.Seq)}]
+	}
+	return nil
 }
 
 func (s standing) newest() prompt.Version {

@@ -80,6 +80,9 @@ func (u *UI) Prompt(r *http.Request) (*Page, error) {
 	}
 	p.Places = where.places(r, v)
 	p.History, p.More = where.history()
+	if err := u.sources(r, id, p.History); err != nil {
+		return nil, err
+	}
 	if p.Stats, err = u.statsByVersion(r, id); err != nil {
 		return nil, err
 	}

@@ -54,8 +54,8 @@ func planCommand(e *env) *cobra.Command {
 // A deployPlan is a plan with what changes in words.
 type deployPlan struct {
 	*registry.Plan
-	Diff     *comparison `json:"diff,omitempty"`
-	Forecast *forecast   `json:"forecast,omitempty"`
+	Diff     *comparison        `json:"diff,omitempty"`
+	Forecast *registry.Forecast `json:"forecast,omitempty"`
 }
 
 func runPlan(ctx context.Context, e *env, req registry.Request, out string) error {
@@ -98,7 +98,7 @@ func runPlan(ctx context.Context, e *env, req registry.Request, out string) erro
 			printForecast(w, p.Forecast)
 		}
 		if unknown != "" {
-			fmt.Fprintf(w, "  forecast: %s\n", unknown)
+			fmt.Fprintf(w, "  forecast: %s\n", words.Plain(unknown))
 		}
 		if p.Diff != nil {
 			fmt.Fprintln(w)

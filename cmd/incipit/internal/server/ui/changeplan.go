@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/lifecycle"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/worddiff"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -27,7 +28,13 @@ type planView struct {
 	Texts   []planText
 	Compare string // the page that shows all of it
 	Approve string // the page to approve at, for whoever may
+
+	Forecast *registry.Forecast // of a rollout that would be watched
+	Expected string             // what it assumes, or why there is none
 }
+
+// StepRows is what to expect of each step.
+func (v *planView) StepRows() [][]string { return words.ForecastRows(v.Forecast) }
 
 // A planText is what changes in one message, shortened.
 type planText struct {
@@ -61,6 +68,15 @@ func (u *UI) planView(r *http.Request, f *changeForm, p *registry.Plan) (*planVi
 	who, _ := registry.CallerOf(r.Context())
 	if f.Action == registry.Deploy && f.Environment.Approvals > 0 && v.Held && who.May(registry.MayApprove, p.Environment, p.Prompt) == nil {
 		v.Approve = placePath(p.Environment, p.Prompt, "approve") + "?" + url.Values{"version": {p.Version}, "return": {f.self()}}.Encode()
+	}
+	var err error
+	if v.Forecast, v.Expected, err = lifecycle.ForecastOf(r.Context(), u.service.Stats, f.Environment.GuardOf(p.Prompt), p, u.config.Now()); err != nil {
+		return nil, err
+	}
+	if v.Forecast != nil {
+		v.Expected = words.ForecastTitle(v.Forecast)
+	} else if v.Expected != "" {
+		v.Expected = "forecast: " + words.Plain(v.Expected)
 	}
 	if p.From == "" || p.From == p.To.String() || f.Action == registry.Shift || f.Action == registry.Retire {
 		return v, nil

@@ -89,6 +89,9 @@ func courseOf(r registry.RolloutReport) *course {
 	y := func(percent float64) float64 { return math.Round(10*(100-percent)) / 10 }
 	share := func(s registry.Share) float64 { return y(100 * float64(s) / registry.Scale) }
 	var line, against strings.Builder
+	if _, ok := worst(r.Evidence); ok {
+		plot(&against, 0, y(0)) // nothing speaks against what has not begun
+	}
 	for i, d := range all {
 		at, height := x(d.At), share(d.Share)
 		if i == 0 {

@@ -1,0 +1,44 @@
+package words
+
+import (
+	"fmt"
+
+	"github.com/incipit-dev/incipit/internal/registry"
+)
+
+// ForecastTitle says what a forecast assumes.
+func ForecastTitle(f *registry.Forecast) string {
+	return fmt.Sprintf("forecast, if the candidate is no worse, by %s calls an hour since %s", Brief(f.CallsPerHour), Minute(f.From))
+}
+
+// ForecastHead are the names of the cells of ForecastRows.
+func ForecastHead() []string {
+	return []string{"STEP", "TIME", "CANDIDATE'S CALLS", "FINDS ERRORS FROM", "LATENCY FROM", "SATISFACTION FROM"}
+}
+
+// ForecastRows is what to expect of each step. A cell is "" where nothing can be
+// foreseen.
+func ForecastRows(f *registry.Forecast) [][]string {
+	cell := func(x *float64, scale float64, format string) string {
+		if x == nil {
+			return ""
+		}
+		return fmt.Sprintf(format, *x*scale)
+	}
+	rows := make([][]string, 0, len(f.Steps))
+	for _, s := range f.Steps {
+		takes := "until a person is asked"
+		switch {
+		case s.Hours == nil:
+		case *s.Hours*3600 < 1:
+			takes = "at once"
+		default:
+			takes = "about " + Hours(*s.Hours)
+		}
+		rows = append(rows, []string{
+			s.Share.String(), takes, cell(s.CandidateCalls, 1, "%.0f"), cell(s.ErrorIncrease, 100, "+%.3g points"),
+			cell(s.LatencyIncreasePct, 1, "+%.3g %%"), cell(s.SatisfactionDrop, 1, "-%.2f"),
+		})
+	}
+	return rows
+}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -16,24 +15,18 @@ import (
 // A guarded site asks people who they are.
 type guarded struct {
 	*site
-	admin string // a key that may do everything
+	admin string // a key that may do everything, which the command line uses, too
 }
 
 func newGuarded(t testing.TB, args ...string) guarded {
 	t.Helper()
 	s := newRepo(t)
-	key := s.run("admin", "bootstrap", "--data", filepath.Join(s.dir, ".incipit"))
-	s.args = append([]string{"--data", filepath.Join(s.dir, ".incipit")}, args...)
+	data := filepath.Join(s.dir, ".incipit")
+	key := s.run("admin", "bootstrap", "--data", data)
+	s.args = append([]string{"--data", data}, args...)
 	s.serve("127.0.0.1:0")
+	s.env = append(s.env, "INCIPIT_KEY="+key)
 	return guarded{s, key}
-}
-
-// as is a command of the program that asks the server with the admin's key.
-func (g guarded) as(args ...string) string {
-	g.t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(g.env, "INCIPIT_SERVER="+g.url, "INCIPIT_KEY="+g.admin)
-	return g.output(cmd)
 }
 
 // signIn signs in with a key, and comes to a page.
@@ -122,7 +115,7 @@ func TestAWebhookIsAddedAndHears(t *testing.T) {
 
 func TestTheAuditLogIsFollowedFilteredAndVerified(t *testing.T) {
 	s := newGuarded(t)
-	s.as("deploy", "customer-support@1.0.0", "--env", "dev", "--reason", "the first <b>one</b>")
+	s.far("deploy", "customer-support@1.0.0", "--env", "dev", "--reason", "the first <b>one</b>")
 	b := newTab(t)
 	b.signIn(s.url, s.admin, "/audit")
 	b.sees("the first <b>one</b>")
@@ -130,7 +123,7 @@ func TestTheAuditLogIsFollowedFilteredAndVerified(t *testing.T) {
 	b.until("the line is open", `document.querySelector("#log details[open] dl")`)
 	b.fits()
 	open := value[string](b, `document.querySelector("#log details[open]").closest("tr").id`)
-	s.as("admin", "key", "create", "later", "--allow", "read")
+	s.far("admin", "key", "create", "later", "--allow", "read")
 	b.until("a new line comes by itself, and the open one stays open", `document.querySelector("#log tbody tr").innerText.includes("key.create") && document.querySelector("#`+open+` details").open`)
 	b.fill("#action", "key.*")
 	b.press("Filter")

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"crypto/rand"
 	"net/http"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
@@ -22,6 +21,3 @@ func (p *Page) mend(err error, at **api.Problem) error {
 	}
 	return err
 }
-
-// freshOnce marks a form, so that it counts once however often it is sent.
-func freshOnce() string { return rand.Text() }

@@ -3,6 +3,7 @@ package ui
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
@@ -73,7 +74,11 @@ func (u *UI) CreateKey(r *http.Request) (*Page, error) {
 }
 
 func (u *UI) keyPage(r *http.Request, body *keyList) (*Page, error) {
-	body.Kinds, body.Once = []string{auth.SDK, auth.CI, auth.Admin}, freshOnce()
+	var err error
+	if body.Once, err = u.once(); err != nil {
+		return nil, err
+	}
+	body.Kinds = []string{auth.SDK, auth.CI, auth.Admin}
 	body.Ages = []age{{"1d", "a day"}, {"7d", "7 days"}, {"30d", "30 days"}, {"90d", "90 days"}, {"365d", "a year"}, {"", "never"}}
 	page := &Page{View: "keys", Title: "Keys", Here: AtSettings, Crumbs: []Crumb{{"Settings", "/settings"}}, Body: body}
 	if body.Refused = refuse(r.Context()); body.Refused != nil {
@@ -84,8 +89,8 @@ func (u *UI) keyPage(r *http.Request, body *keyList) (*Page, error) {
 		return nil, err
 	}
 	c, _ := registry.CallerOf(r.Context())
-	for i := len(keys) - 1; i >= 0; i-- { // the newest first
-		body.Keys = append(body.Keys, u.keyRow(keys[i], c))
+	for _, k := range slices.Backward(keys) { // the newest first
+		body.Keys = append(body.Keys, u.keyRow(k, c))
 	}
 	return page, nil
 }

@@ -50,6 +50,7 @@ func callsOfADay(now time.Time) []callSent {
 		out = append(out, c)
 	}
 	out[0]["response_id"], out[0]["finish_reason"], out[0]["tags"] = "resp_last", "stop", map[string]string{"page": "checkout"}
+	out[0]["started_at"] = now.Format(time.RFC3339Nano) // since what runs was deployed
 	out[0]["input"] = `{"company_name":"Example Inc","product_name":"Widget","customer_message":"Where is my order? <script>window.__x=1</script>"}`
 	out[0]["output"] = "It is on its way.\u200b\nSTATUS: answered"
 	return out
@@ -94,6 +95,7 @@ func TestAResponseLeadsToTheExactText(t *testing.T) {
 	b.until("variables are marked", `[...document.querySelectorAll(".variable")].some((e) => e.innerText === "{{company_name}}")`)
 	b.fits()
 
+	b.expect("422")
 	b.fill("#value", "9")
 	b.fill("#comment", "too short")
 	b.press("Send feedback")
@@ -145,7 +147,7 @@ func TestFiguresOverTimeAreDrawnFromTheirTables(t *testing.T) {
 	b.open(at)
 	b.until("there is a chart of each figure, and it says what it shows",
 		`document.querySelectorAll(".chart canvas[role=img]").length >= 8 && document.querySelector("#chart-p95 canvas").ariaLabel.startsWith("Latency, p95: 1.0.1 from ")`)
-	b.until("the legend names the lines", `[...document.querySelectorAll("#chart-p95 .legend li")].map((e) => e.innerText.trim()).join() === "1.0.1,1.0.0"`)
+	b.until("the legend names the lines", `[...document.querySelectorAll("#chart-p95 .legend li[class^=series]")].map((e) => e.innerText.trim()).join() === "1.0.1,1.0.0"`)
 	b.until("the last figure of the label is that of the table", `(() => {
 		const rows = [...document.querySelector("#chart-p95 table").tBodies[0].rows], last = rows.findLast((r) => r.cells[1].dataset.value !== "");
 		return document.querySelector("#chart-p95 canvas").ariaLabel.includes("last " + last.cells[1].textContent + "; 1.0.0");

@@ -28,6 +28,8 @@ func (s *Server) everyPage() []route {
 		deploy    = registry.MayDeploy
 		place     = "/environments/{environment}/prompts/{prompt}/"
 		admin     = registry.MayAdmin
+		propose   = registry.MayPropose
+		anEdit    = "/prompts/{prompt}/edit"
 	)
 	u := s.pages
 	return []route{
@@ -39,6 +41,16 @@ func (s *Server) everyPage() []route {
 		{get, "/prompts/{prompt}", "page-prompt", may(ofPrompt, read), s.html(u.Prompt), "A prompt, and where it runs", false},
 		{get, "/prompts/{prompt}/releases", "page-releases", may(ofPrompt, read), s.html(u.Releases), "The releases of a prompt", false},
 		{get, "/prompts/{prompt}/diff", "page-diff", may(ofPrompt, read), s.html(u.Diff), "Two releases of a prompt compared", false},
+		{get, anEdit, "page-edit", may(ofPrompt, read, propose), s.html(u.Edit), "Write a prompt", false},
+		{post, anEdit, "page-save-draft", may(ofPrompt, propose), s.htmlOfDraft(u.SaveEdit), "Keep what was written", true},
+		{post, anEdit + "/preview", "page-preview-draft", may(ofPrompt, propose), s.htmlOfDraft(u.PreviewEdit), "What was written, with values for its variables", true},
+		{post, anEdit + "/test", "page-test-draft", may(ofPrompt, propose), s.htmlOfDraft(u.TestEdit), "Run the suite on what was written", false},
+		{get, anEdit + "/merge", "page-merge-draft", may(ofPrompt, propose), s.html(u.MergeEdit), "Put two states of a prompt together", false},
+		{post, anEdit + "/merge", "page-save-merge", may(ofPrompt, propose), s.htmlOfDraft(u.SaveMerge), "Keep what two states became", false},
+		{get, anEdit + "/propose", "page-propose", may(ofPrompt, propose), s.html(u.ProposeEdit), "Propose what was written", false},
+		{post, anEdit + "/propose", "page-propose-draft", may(ofPrompt, propose), s.htmlOfDraft(u.SendProposal), "Make a branch of what was written", false},
+		{get, anEdit + "/discard", "page-discard", may(ofPrompt, propose), s.html(u.DiscardEdit), "Whether what was written may go", false},
+		{post, anEdit + "/discard", "page-discard-draft", may(ofPrompt, propose), s.html(u.ForgetEdit), "Forget what was written", false},
 
 		// What runs of a prompt in an environment, and changing that.
 		{get, "/rollouts", "page-rollouts", may(somewhere, read), s.html(u.Rollouts), "The rollouts that are open", false},
@@ -105,14 +117,22 @@ func hidden(h handler) endpoint {
 }
 
 // html is an endpoint that answers with a page.
-func (s *Server) html(h ui.Handler) endpoint {
+func (s *Server) html(h ui.Handler) endpoint { return s.htmlUpTo(maxForm, h) }
+
+// htmlOfDraft is html for a form that holds the texts of a prompt, each byte of
+// which may take three there, and for what may take minutes.
+func (s *Server) htmlOfDraft(h ui.Handler) endpoint { return s.htmlUpTo(maxDraft, h) }
+
+// htmlUpTo is html for a form of at most so many bytes.
+func (s *Server) htmlUpTo(most int64, h ui.Handler) endpoint {
 	return hidden(func(w *answer, r *http.Request) error {
 		w.caller.Source = "ui"
 		r = r.WithContext(registry.WithCaller(r.Context(), w.caller))
 		if r.Method == http.MethodPost {
-			if err := readForm(w, r); err != nil {
+			if err := readForm(w, r, most); err != nil {
 				return err
 			}
+			w.unhurried(s.config.Now())
 		}
 		seq := s.newsroom.seq.Load() // before the page is made: what happens meanwhile, it is told
 		p, err := h(r)
@@ -135,11 +155,11 @@ func (s *Server) changing(h ui.Handler) endpoint {
 	})
 }
 
-func readForm(w *answer, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+func readForm(w *answer, r *http.Request, most int64) error {
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	err := r.ParseForm()
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return &statusError{http.StatusRequestEntityTooLarge, registry.Errorf(prompt.ErrInvalid, "the form is larger than %d bytes", maxForm)}
+		return &statusError{http.StatusRequestEntityTooLarge, registry.Errorf(prompt.ErrInvalid, "the form is larger than %d bytes", most)}
 	}
 	if err != nil {
 		return registry.Errorf(prompt.ErrInvalid, "the form cannot be read")
@@ -240,7 +260,7 @@ func (s *Server) signedIn(w *answer, _ *http.Request) error {
 }
 
 func (s *Server) theme(w *answer, r *http.Request) error {
-	if err := readForm(w, r); err != nil {
+	if err := readForm(w, r, maxForm); err != nil {
 		return err
 	}
 	s.pages.SetTheme(w, r)

@@ -7,7 +7,6 @@ const pause = 800; // ms without a key before what was typed is saved
 const again = 3000; // ms until a server that did not answer is asked again
 
 const form = document.getElementById("editor");
-if (form) edit();
 
 const controls = () => [...form.querySelectorAll("[name]")].filter((c) => c.type !== "hidden" && !/^(var|seen)\./.test(c.name));
 const fields = ["description", "change_notes", "model", "parameters", "metadata"];
@@ -214,3 +213,5 @@ function goTo(control, line, col) {
 	control.blur(); // and again: a browser scrolls to the caret when it comes in
 	control.focus();
 }
+
+if (form) edit();

@@ -15,16 +15,25 @@ func TestACommandDoesWhatThePlanSays(t *testing.T) {
 		want string
 	}{
 		{"a deploy for everybody", registry.Plan{Request: registry.Request{Action: registry.Deploy, Version: "1.1.0"}}, "incipit deploy support@1.1.0 --env staging"},
-		{"a canary of a protected environment", registry.Plan{Request: registry.Request{Action: registry.Deploy, Version: "1.1.0", Strategy: registry.Canary, Steps: []registry.Share{5000, 25000}, Manual: true}, Protected: true},
-			"incipit deploy support@1.1.0 --env staging --canary 5,25 --manual --confirm staging"},
-		{"what was rolled back, over a rollout", registry.Plan{Request: registry.Request{Action: registry.Deploy, Version: "1.1.0", Strategy: registry.BlueGreen, Bucketing: registry.MD5Bucketing, Supersede: true, Quarantined: true}},
-			"incipit deploy support@1.1.0 --env staging --blue-green --bucketing md5-100 --supersede --clear-quarantine"},
+		{
+			"a canary of a protected environment",
+			registry.Plan{Request: registry.Request{Action: registry.Deploy, Version: "1.1.0", Strategy: registry.Canary, Steps: []registry.Share{5000, 25000}, Manual: true}, Protected: true},
+			"incipit deploy support@1.1.0 --env staging --canary 5,25 --manual --confirm staging",
+		},
+		{
+			"what was rolled back, over a rollout",
+			registry.Plan{Request: registry.Request{Action: registry.Deploy, Version: "1.1.0", Strategy: registry.BlueGreen, Bucketing: registry.MD5Bucketing, Supersede: true, Quarantined: true}},
+			"incipit deploy support@1.1.0 --env staging --blue-green --bucketing md5-100 --supersede --clear-quarantine",
+		},
 		{"a reason with a quote", registry.Plan{Request: registry.Request{Action: registry.Rollback, Reason: "it's $wrong"}}, `incipit rollback support --env staging --reason 'it'\''s $wrong'`},
 		{"a rollback to a version", registry.Plan{Request: registry.Request{Action: registry.Rollback, Version: "1.0.0"}}, "incipit rollback support --env staging --to 1.0.0"},
 		{"a shift", registry.Plan{Request: registry.Request{Action: registry.Shift, Share: 500}}, "incipit shift support --env staging --to 0.5"},
 		{"a promotion", registry.Plan{Request: registry.Request{Action: registry.Promote}}, "incipit promote support --env staging"},
-		{"an experiment", registry.Plan{Request: registry.Request{Action: registry.Deploy, Strategy: registry.Experiment, Primary: "errors", Arms: []registry.ArmRequest{{Name: "b", Version: "1.1.0", Share: 25000}}}},
-			"incipit experiment start support --env staging --arm b=1.1.0:25 --primary errors"},
+		{
+			"an experiment",
+			registry.Plan{Request: registry.Request{Action: registry.Deploy, Strategy: registry.Experiment, Primary: "errors", Arms: []registry.ArmRequest{{Name: "b", Version: "1.1.0", Share: 25000}}}},
+			"incipit experiment start support --env staging --arm b=1.1.0:25 --primary errors",
+		},
 		{"the shares of an experiment", registry.Plan{Request: registry.Request{Action: registry.Shift, Shares: map[string]registry.Share{"c": 1000, "b": 500}}}, "incipit experiment shares support --env staging b=0.5 c=1"},
 	} {
 		tt.plan.Prompt, tt.plan.Environment = "support", "staging"

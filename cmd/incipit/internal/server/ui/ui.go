@@ -10,7 +10,6 @@ package ui
 
 import (
 	"bytes"
-	"crypto/rand"
 	"embed"
 	"errors"
 	"fmt"
@@ -28,11 +27,11 @@ import (
 //go:embed views/*.html
 var viewFiles embed.FS
 
-// Config is what the pages need. Service and Now are required.
+// Config is what the pages need. Service, Now and Random are required.
 type Config struct {
 	Service *lifecycle.Shared
 	Now     func() time.Time
-	Random  io.Reader // makes what a form counts once by; nil: the system's
+	Random  io.Reader // makes what a form counts once by
 	Version string    // of the program
 	Dev     bool      // whoever asks may do everything
 	Keys    bool      // people may sign in with a key
@@ -49,11 +48,8 @@ type UI struct {
 
 // New makes the pages. It reports a template that cannot be read.
 func New(c Config) (*UI, error) {
-	if c.Service == nil || c.Now == nil {
-		return nil, errors.New("ui: Config.Service and Now must be set")
-	}
-	if c.Random == nil {
-		c.Random = rand.Reader
+	if c.Service == nil || c.Now == nil || c.Random == nil {
+		return nil, errors.New("ui: Config.Service, Now and Random must be set")
 	}
 	u := &UI{config: c, service: c.Service}
 	var err error

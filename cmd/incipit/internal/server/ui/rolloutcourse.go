@@ -60,15 +60,11 @@ func inputsOf(d registry.Decision) []words.Fact {
 // share, and how far the evidence against it has come.
 type course struct {
 	From, To time.Time
-	Share    string  // the path of a line, on 0…600 by 0…100
-	Against  string  // likewise; "" where there is none
-	Points   []point // where something was decided
+	Share    string // the path of a line, on 0…600 by 0…100
+	Against  string // likewise; "" where there is none
 	Now      registry.Share
 	Worst    float64 // how far the evidence has come by now, in percent
 }
-
-// A point is a decision on the line.
-type point struct{ X, Y float64 }
 
 // courseOf draws a rollout, nil if there is nothing to draw.
 func courseOf(r registry.RolloutReport) *course {
@@ -99,7 +95,6 @@ func courseOf(r registry.RolloutReport) *course {
 		} else {
 			fmt.Fprintf(&line, "H%gV%g", at, height)
 		}
-		c.Points = append(c.Points, point{at, height})
 		if w, ok := worst(d.Evidence); ok {
 			plot(&against, at, y(w))
 		}

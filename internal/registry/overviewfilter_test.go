@@ -18,9 +18,11 @@ func someOverview() Overview {
 	rolling.Candidate, rolling.Share = "1.1.0", 5000
 	return Overview{Environments: []string{"dev", "production"}, Prompts: []OverviewRow{
 		{Prompt: "billing/refunds", Version: "1.1.0", Model: "gpt-x", Maintainer: "Billing <billing@example.com>", Places: map[string]OverviewPlace{
-			"dev": place("1.1.0", "2026-02-01T00:00:00Z", 0, HealthUnchanged), "production": rolling}},
+			"dev": place("1.1.0", "2026-02-01T00:00:00Z", 0, HealthUnchanged), "production": rolling,
+		}},
 		{Prompt: "billing/eu/vat", Version: "2.0.0", Maintainer: "billing@example.com", Places: map[string]OverviewPlace{
-			"dev": place("1.0.0", "2026-01-01T00:00:00Z", 3, HealthNoData)}},
+			"dev": place("1.0.0", "2026-01-01T00:00:00Z", 3, HealthNoData),
+		}},
 		{Prompt: "welcome", Version: "", Maintainer: "onboarding", Places: map[string]OverviewPlace{}},
 	}}
 }

@@ -1,6 +1,7 @@
 package uitest
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -29,8 +30,12 @@ func BenchmarkHome(b *testing.B) {
 	}))
 	b.Cleanup(static.Close)
 	for _, tt := range []struct{ name, url string }{
-		{"server/first rows", s.url + "/"}, {"server/all rows", s.url + "/?rows=5000"}, {"server/a row", s.url + "/?row=customer-support"},
-		{"server/filtered", s.url + "/?q=prompt-05"}, {"server/search", s.url + "/search?q=refunds"}, {"server/yardstick", static.URL},
+		{"server/first rows", s.url + "/"},
+		{"server/all rows", s.url + "/?rows=5000"},
+		{"server/a row", s.url + "/?row=customer-support"},
+		{"server/filtered", s.url + "/?q=prompt-05"},
+		{"server/search", s.url + "/search?q=refunds"},
+		{"server/yardstick", static.URL},
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			var size int
@@ -69,7 +74,7 @@ func (s *site) everywhere(b *testing.B, prompts int) {
 				b.Fatal(err)
 			}
 			text, err := io.ReadAll(resp.Body)
-			resp.Body.Close()
+			err = errors.Join(err, resp.Body.Close())
 			if err != nil || resp.StatusCode != http.StatusOK {
 				b.Fatalf("%s: %d %s %v", at, resp.StatusCode, text, err)
 			}
@@ -93,6 +98,7 @@ func fetched(b *testing.B, url string) []byte {
 
 // paints loads a page again and again, and says when it showed something first.
 func paints(b *testing.B, url string) {
+	b.Helper()
 	t := newTab(b)
 	t.expect("404") // the yardstick has no styles and no scripts
 	t.expect("MIME type")
@@ -108,6 +114,7 @@ func paints(b *testing.B, url string) {
 
 // keystrokes types into a field, and says how long it is until what is waited for.
 func keystrokes(b *testing.B, t *tab, field, wait string) {
+	b.Helper()
 	var took []float64
 	n := 0
 	for b.Loop() {
@@ -126,6 +133,7 @@ func keystrokes(b *testing.B, t *tab, field, wait string) {
 
 // report says the median and the worst but one in twenty, in milliseconds.
 func report(b *testing.B, took []float64) {
+	b.Helper()
 	slices.Sort(took)
 	b.ReportMetric(took[len(took)/2], "ms-median")
 	b.ReportMetric(took[len(took)*95/100], "ms-p95")

@@ -230,7 +230,7 @@ func TestWhoMayNotTouchProductionIsToldAndRefused(t *testing.T) {
 
 	b := newTab(t)
 	b.open(s.url + inProduction + "rollout")
-	b.types("#key", key)
+	b.fill("#key", key)
 	b.press("Sign in")
 	b.sees("You may look on")
 	if n := value[int](b, `document.querySelectorAll("main a[data-dialog]").length`); n != 0 {

@@ -3,7 +3,7 @@ package uitest
 import (
 	"bytes"
 	"fmt"
-	"os/exec"
+	"os/exec" //nolint:depguard // what a repository holds is made by git itself
 	"path/filepath"
 	"strings"
 	"testing"

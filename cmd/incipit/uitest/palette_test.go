@@ -1,6 +1,7 @@
 package uitest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -20,6 +21,13 @@ func (b *tab) palette() {
 	b.until("the palette is open", `document.activeElement?.matches("dialog.palette[open] input")`)
 }
 
+// retype types into a field in the place of what stands in it, key by key.
+func (b *tab) retype(selector, text string) {
+	b.t.Helper()
+	value[bool](b, fmt.Sprintf(`(document.querySelector(%[1]q).focus(), document.querySelector(%[1]q).select(), true)`, selector))
+	b.key(text)
+}
+
 // leave closes it.
 func (b *tab) leave() {
 	b.t.Helper()
@@ -27,7 +35,7 @@ func (b *tab) leave() {
 	b.until("it is gone", `!document.querySelector("dialog.palette")`)
 }
 
-const chosen = `document.querySelector("dialog.palette [aria-selected=true]")?.innerText ?? ""`
+const chosen = `(document.querySelector("dialog.palette [aria-selected=true]")?.innerText ?? "")`
 
 func TestThePaletteFindsAndGoesAnywhere(t *testing.T) {
 	s := newSite(t)
@@ -67,9 +75,9 @@ func TestTheSearchAnswersAsOneTypes(t *testing.T) {
 	b.open(s.url + "/search")
 	b.sees("Everything that is released")
 	b.until("its scripts have run", `document.readyState === "complete"`)
-	b.fill("#q", "support")
+	b.retype("#q", "support")
 	b.until("it finds the prompt", `document.querySelector("#found [data-option=prompt] mark")?.innerText === "support"`)
 	b.until("the address can be shared", `location.search === "?q=support"`)
-	b.fill("#q", "deploy customer")
+	b.retype("#q", "deploy customer")
 	b.until("orders come first", `document.querySelector("#found [data-option]")?.innerText.startsWith("Deploy customer-support@1.0.0 to dev")`)
 }

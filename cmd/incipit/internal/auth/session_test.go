@@ -44,7 +44,9 @@ func TestEverySessionPassesEstablishSession(t *testing.T) {
 		t.Fatalf("%d files, %v: the test looks in the wrong place", files, err)
 	}
 	want := []use{
+		{"cookie literal", "SetTheme"}, // of the pages: remembers light or dark, and holds no key
 		{"cookie literal", "setCookie"},
+		{"http.SetCookie", "SetTheme"},
 		{"http.SetCookie", "setCookie"},
 		{"mints a session", "establishSession"},
 		{"sets sessionCookie", "endSession"}, // removes it

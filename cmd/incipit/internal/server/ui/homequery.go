@@ -15,7 +15,7 @@ import (
 // near it: all rows of 1,000 prompts are 2.5 MB, which take the server and the
 // browser ten times as long as what one sees of them (BenchmarkHome of uitest).
 const (
-	homeRows    = 50
+	homeRows    = 30
 	maxHomeRows = 5000
 )
 

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"maps"
 	"net/http"
 	"path"
@@ -142,6 +143,9 @@ func (u *UI) look(r *http.Request, e *editor) {
 	})
 	if check.Release != "" && !prompt.Failed(check.Findings) {
 		e.Outlook.Texts = worddiff.Texts(check.Before, check.After)
+		for i, t := range e.Outlook.Texts {
+			e.Outlook.Texts[i].Spans = around(t.Spans)
+		}
 	}
 	typed := make(map[string]string, len(e.Values))
 	for _, v := range e.Values {
@@ -151,6 +155,37 @@ func (u *UI) look(r *http.Request, e *editor) {
 	for _, name := range slices.Sorted(maps.Keys(check.Variables)) {
 		e.Values = append(e.Values, value{name, check.Variables[name], typed[name]})
 	}
+}
+
+// near is how many characters are shown around what changed.
+const near = 160
+
+// around leaves out what is far from every change.
+func around(spans []worddiff.Span) []worddiff.Span {
+	out := slices.Clone(spans)
+	for i, s := range out {
+		text := []rune(s.Text)
+		if s.Op != worddiff.Same || len(text) <= 3*near {
+			continue
+		}
+		before, after := "", ""
+		if i > 0 {
+			before = string(text[:near]) + " "
+		}
+		if i < len(out)-1 {
+			after = " " + string(text[len(text)-near:])
+		}
+		out[i].Text = before + worddiff.Gap + after
+	}
+	return out
+}
+
+// Cost is what the test run cost, "" where that is not known.
+func (e *editor) Cost() string {
+	if e.Report == nil || e.Report.Cost == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.4f US dollars", *e.Report.Cost)
 }
 
 func rank(s prompt.Severity) int {

@@ -60,7 +60,7 @@ func TestSomebodyWithoutGitEditsAndProposes(t *testing.T) {
 
 	b.press("Propose…")
 	b.until("the dialog is open", `document.querySelector("dialog[open] #message") !== null`)
-	b.types("message", "thank people")
+	b.fill("message", "thank people")
 	shots(t, b, "edit-propose")
 	b.click("dialog form .primary")
 	b.sees("Proposed as")

@@ -10,14 +10,14 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// browse asks for a page as a browser does.
-func (r *rig) browse(method, path, key, form string) got {
+// callPage asks for a page as a browser does.
+func (r *rig) callPage(method, path, key, form string) got {
 	r.Helper()
 	return r.send(method, path, key, form, "Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
 }
 
-// says reports whether a page shows a text.
-func (g got) says(text string) bool { return strings.Contains(html.UnescapeString(string(g.body)), text) }
+// tells reports whether a page shows a text.
+func (g got) tells(text string) bool { return strings.Contains(html.UnescapeString(string(g.body)), text) }
 
 func TestTheListOfCallsShowsWhatItsAddressAsksFor(t *testing.T) {
 	r := sqlite(t, nil)
@@ -44,17 +44,17 @@ func TestTheListOfCallsShowsWhatItsAddressAsksFor(t *testing.T) {
 		{"an id that is none", "?ref=a%01b", []string{"control character"}, nil, 422},
 	}
 	for _, tt := range tests {
-		g := r.browse("GET", "/calls"+tt.query, r.admin, "")
+		g := r.callPage("GET", "/calls"+tt.query, r.admin, "")
 		if g.status != tt.status {
 			t.Errorf("%s: %d: %.300s", tt.name, g.status, g.body)
 		}
 		for _, want := range tt.shown {
-			if !g.says(want) {
+			if !g.tells(want) {
 				t.Errorf("%s: no %s", tt.name, want)
 			}
 		}
 		for _, not := range tt.not {
-			if g.says(not) {
+			if g.tells(not) {
 				t.Errorf("%s: shows %s", tt.name, not)
 			}
 		}
@@ -65,21 +65,21 @@ func TestTheListOfCallsShowsWhatItsAddressAsksFor(t *testing.T) {
 		"?ref=+resp-ok+":                     "/calls/resp-ok",
 		"?ref=a%2Fb":                         "/calls/a%2Fb",
 	} {
-		if g := r.browse("GET", "/calls"+query, r.admin, ""); g.status != 303 || g.header.Get("Location") != to {
+		if g := r.callPage("GET", "/calls"+query, r.admin, ""); g.status != 303 || g.header.Get("Location") != to {
 			t.Errorf("%s: %d %s", query, g.status, g.header.Get("Location"))
 		}
 	}
-	if g := r.browse("GET", "/calls?prompt=nothing", r.admin, ""); g.status != 404 {
+	if g := r.callPage("GET", "/calls?prompt=nothing", r.admin, ""); g.status != 404 {
 		t.Errorf("a prompt that is not there: %d", g.status)
 	}
 }
 
 func TestAnEmptyListSaysHowToRecordCalls(t *testing.T) {
 	r := sqlite(t, nil)
-	if g := r.browse("GET", "/calls", r.admin, ""); g.status != 200 || !g.says("No calls yet") || !g.says("/v1/calls") {
+	if g := r.callPage("GET", "/calls", r.admin, ""); g.status != 200 || !g.tells("No calls yet") || !g.tells("/v1/calls") {
 		t.Errorf("%d: %s", g.status, g.body)
 	}
-	if g := r.browse("GET", "/prompts/support/stats", r.admin, ""); g.status != 200 || !g.says("No calls in this period") || !g.says(`"prompt":"support"`) {
+	if g := r.callPage("GET", "/prompts/support/stats", r.admin, ""); g.status != 200 || !g.tells("No calls in this period") || !g.tells(`"prompt":"support"`) {
 		t.Errorf("%d: %s", g.status, g.body)
 	}
 }
@@ -89,22 +89,22 @@ func TestACallIsShownToWhoeverMayReadIt(t *testing.T) {
 	r.record(r.admin, aCall(sent{"response_id": "resp-1/a"}), aCall(sent{"response_id": "resp-2", "prompt": "other"}), aCall(sent{"response_id": "resp-3", "environment": "staging"}))
 	key := r.key([]registry.Permission{registry.MayRead}, "dev", "support")
 	for path, want := range map[string]int{"/calls/resp-1%2Fa": 200, "/calls/resp-2": 404, "/calls/resp-3": 404, "/calls/gone": 404, "/calls?prompt=other": 403, "/prompts/other/stats": 403, "/prompts/support/stats": 200} {
-		if g := r.browse("GET", path, key, ""); g.status != want {
+		if g := r.callPage("GET", path, key, ""); g.status != want {
 			t.Errorf("%s: %d, want %d", path, g.status, want)
 		}
 	}
-	list := r.browse("GET", "/calls", key, "")
-	if list.says("resp-2") || list.says("resp-3") || list.says(`<option value="other">`) || list.says("<option>staging") || !list.says("resp-1/a") {
+	list := r.callPage("GET", "/calls", key, "")
+	if list.tells("resp-2") || list.tells("resp-3") || list.tells(`<option value="other">`) || list.tells("<option>staging") || !list.tells("resp-1/a") {
 		t.Errorf("the list shows what the key may not read:\n%s", list.body)
 	}
-	g := r.browse("GET", "/calls/resp-1%2Fa", key, "")
-	if g.says("Send feedback") || !g.says("You answer for support, 0.") || !g.says("{{question}}") {
+	g := r.callPage("GET", "/calls/resp-1%2Fa", key, "")
+	if g.tells("Send feedback") || !g.tells("You answer for support, 0.") || !g.tells("{{question}}") {
 		t.Errorf("%s", g.body)
 	}
-	if g := r.browse("POST", "/calls/resp-1%2Fa", key, "name=satisfaction&value=3"); g.status != 403 {
+	if g := r.callPage("POST", "/calls/resp-1%2Fa", key, "name=satisfaction&value=3"); g.status != 403 {
 		t.Errorf("feedback of a reader: %d", g.status)
 	}
-	if g := r.browse("GET", "/calls/resp-9", key, ""); !g.says("30 days") || !g.says(`value="resp-9"`) {
+	if g := r.callPage("GET", "/calls/resp-9", key, ""); !g.tells("30 days") || !g.tells(`value="resp-9"`) {
 		t.Errorf("a call that is not there says too little:\n%s", g.body)
 	}
 }
@@ -124,18 +124,18 @@ func TestFeedbackByAFormCountsOnceAndIsNeverLost(t *testing.T) {
 		{"the same again", "name=satisfaction&value=2&comment=too+short", 303, nil},
 		{"a number of its own", "name=relevance&value=-0.5", 303, nil},
 	} {
-		g := r.browse("POST", "/calls/resp-1", r.admin, tt.form)
+		g := r.callPage("POST", "/calls/resp-1", r.admin, tt.form)
 		if g.status != tt.status {
 			t.Errorf("%s: %d: %.300s", tt.name, g.status, g.body)
 		}
 		for _, want := range tt.shown {
-			if !g.says(want) {
+			if !g.tells(want) {
 				t.Errorf("%s: no %s in\n%s", tt.name, want, g.body)
 			}
 		}
 	}
-	g := r.browse("GET", "/calls/resp-1", r.admin, "")
-	if !g.says("satisfaction 2 of 5") || !g.says("too short") || !g.says("relevance -0.5") || strings.Count(string(g.body), "too short") != 1 {
+	g := r.callPage("GET", "/calls/resp-1", r.admin, "")
+	if !g.tells("satisfaction 2 of 5") || !g.tells("too short") || !g.tells("relevance -0.5") || strings.Count(string(g.body), "too short") != 1 {
 		t.Errorf("%s", g.body)
 	}
 	if s := decode[registry.Stats](t, r.send("GET", "/v1/stats?prompt=support", r.admin, "")); s.Ratings != 1 {
@@ -166,26 +166,26 @@ func TestStatisticsShowTheirFiguresInTables(t *testing.T) {
 		{"an end before its beginning", "?from=2026-02-01T00:00&to=2026-01-01T00:00", 422, []string{"the period begins at", `value="2026-02-01T00:00"`}, nil},
 		{"what is no line", "?by=hour", 422, []string{"by version or arm"}, nil},
 	} {
-		g := r.browse("GET", "/prompts/support/stats"+tt.query, r.admin, "")
+		g := r.callPage("GET", "/prompts/support/stats"+tt.query, r.admin, "")
 		if g.status != tt.status {
 			t.Errorf("%s: %d: %.300s", tt.name, g.status, g.body)
 		}
 		for _, want := range tt.shown {
-			if !g.says(want) {
+			if !g.tells(want) {
 				t.Errorf("%s: no %s in\n%s", tt.name, want, g.body)
 			}
 		}
 		for _, not := range tt.not {
-			if g.says(not) {
+			if g.tells(not) {
 				t.Errorf("%s: shows %s", tt.name, not)
 			}
 		}
 	}
-	if g := r.browse("GET", "/prompts/support/stats?environment=&since=7d", r.admin, ""); g.status != 303 || g.header.Get("Location") != "/prompts/support/stats?since=7d" {
+	if g := r.callPage("GET", "/prompts/support/stats?environment=&since=7d", r.admin, ""); g.status != 303 || g.header.Get("Location") != "/prompts/support/stats?since=7d" {
 		t.Errorf("%d %s", g.status, g.header.Get("Location"))
 	}
 	for path, want := range map[string]int{"/prompts/nothing/stats": 404, "/prompts/support/stats?environment=gone": 404} {
-		if g := r.browse("GET", path, r.admin, ""); g.status != want {
+		if g := r.callPage("GET", path, r.admin, ""); g.status != want {
 			t.Errorf("%s: %d", path, g.status)
 		}
 	}

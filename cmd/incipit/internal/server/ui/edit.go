@@ -144,7 +144,7 @@ func (u *UI) look(r *http.Request, e *editor) {
 	if check.Release != "" && !prompt.Failed(check.Findings) {
 		e.Outlook.Texts = worddiff.Texts(check.Before, check.After)
 		for i, t := range e.Outlook.Texts {
-			e.Outlook.Texts[i].Spans = around(t.Spans)
+			e.Outlook.Texts[i].Spans = spansAround(t.Spans)
 		}
 	}
 	typed := make(map[string]string, len(e.Values))
@@ -160,8 +160,8 @@ func (u *UI) look(r *http.Request, e *editor) {
 // near is how many characters are shown around what changed.
 const near = 160
 
-// around leaves out what is far from every change.
-func around(spans []worddiff.Span) []worddiff.Span {
+// spansAround leaves out what is far from every change.
+func spansAround(spans []worddiff.Span) []worddiff.Span {
 	out := slices.Clone(spans)
 	for i, s := range out {
 		text := []rune(s.Text)

@@ -11,7 +11,7 @@ import (
 func TestWhatIsFarFromEveryChangeIsLeftOut(t *testing.T) {
 	long := strings.Repeat("é ", 1000)
 	spans := worddiff.Compare("first "+long+"last", "First "+long+"Last")
-	got := around(spans)
+	got := spansAround(spans)
 	shown := ""
 	for i, s := range got {
 		shown += s.Text
@@ -23,7 +23,7 @@ func TestWhatIsFarFromEveryChangeIsLeftOut(t *testing.T) {
 		t.Errorf("%d characters are shown: %q", len([]rune(shown)), shown)
 	}
 	few := worddiff.Compare("a b c", "a x c")
-	for i, s := range around(few) {
+	for i, s := range spansAround(few) {
 		if s != few[i] {
 			t.Errorf("span %d of a short text was %+v and is %+v", i, few[i], s)
 		}

@@ -72,7 +72,7 @@ func (u *UI) proposing(r *http.Request) (*proposing, error) {
 		}
 		_, had := st.BaseFiles[name]
 		_, has := st.Files[name]
-		p.Files = append(p.Files, changedFile{name, around(worddiff.Compare(was, is)), !had, !has})
+		p.Files = append(p.Files, changedFile{name, spansAround(worddiff.Compare(was, is)), !had, !has})
 	}
 	return p, nil
 }

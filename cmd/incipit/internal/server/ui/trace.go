@@ -14,24 +14,25 @@ import (
 // A traced is the page of a call: from a response to the exact text that made it.
 type traced struct {
 	*registry.Trace
-	Kind        string // of the outcome
-	Scores      []callScore
-	Facts       []callFact
-	Served      []words.Fact // how the release came to serve it
-	Sent        string       // what Messages are
-	Messages    []tracedText
-	Released    []tracedText // with their variables, where Messages are as they were sent
-	Input       []tracedText // one, where it was kept and Messages do not show it
-	Output      []tracedText // one, where it was kept
-	Texts       []tracedChange
-	Longer      bool // the release before differs in more than Texts
-	MayRate     bool
-	Form        rateForm
-	Problem     *api.Problem
-	Self        string
-	ReleaseHref string
-	CompareHref string
-	RolloutHref string
+	Kind         string // of the outcome
+	Scores       []callScore
+	Facts        []callFact
+	Served       []words.Fact // how the release came to serve it
+	Sent         string       // what Messages are
+	Messages     []tracedText
+	Released     []tracedText // with their variables, where Messages are as they were sent
+	Input        []tracedText // one, where it was kept and Messages do not show it
+	Output       []tracedText // one, where it was kept
+	Texts        []tracedChange
+	Longer       bool // the release before differs in more than Texts
+	MayRate      bool
+	Form         rateForm
+	Problem      *api.Problem
+	Self         string
+	ReleaseHref  string
+	CompareHref  string
+	RolloutHref  string
+	RollbackHref string // "" where nothing was deployed, or the caller may not
 }
 
 // A noCall is the page of a call that is not there.
@@ -59,6 +60,9 @@ func (u *UI) traced(r *http.Request, f rateForm, problem *api.Problem) (*Page, e
 	who, _ := registry.CallerOf(r.Context())
 	body.MayRate = who.May(registry.MayRecord, t.Call.Environment, t.Call.Prompt) == nil
 	body.Form, body.Problem = f, problem
+	if d := t.Deployment; d != nil && (d.Seq > 1 || d.Rollout != nil) && who.May(registry.MayDeploy, t.Call.Environment, t.Call.Prompt) == nil {
+		body.RollbackHref = placePath(t.Call.Environment, t.Call.Prompt, "rollback?return=") + url.QueryEscape(callPath(ref))
+	}
 	p := &Page{View: "trace", Title: "Call " + t.Call.ID, Here: AtCalls, Body: body, Crumbs: []Crumb{
 		{"Calls", "/calls"}, {string(t.Call.Prompt), callForm{Prompt: string(t.Call.Prompt)}.href("")},
 	}}

@@ -17,7 +17,9 @@ func (r *rig) callPage(method, path, key, form string) got {
 }
 
 // tells reports whether a page shows a text.
-func (g got) tells(text string) bool { return strings.Contains(html.UnescapeString(string(g.body)), text) }
+func (g got) tells(text string) bool {
+	return strings.Contains(html.UnescapeString(string(g.body)), text)
+}
 
 func TestTheListOfCallsShowsWhatItsAddressAsksFor(t *testing.T) {
 	r := sqlite(t, nil)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/api"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
@@ -49,7 +50,8 @@ func (u *UI) Trace(r *http.Request) (*Page, error) { return u.traced(r, rateForm
 func (u *UI) traced(r *http.Request, f rateForm, problem *api.Problem) (*Page, error) {
 	ref := r.PathValue("ref")
 	t, err := u.service.Trace(r.Context(), ref)
-	if errors.Is(err, registry.ErrNotFound) || errors.Is(err, prompt.ErrInvalid) {
+	asks := strings.Contains(r.Header.Get("Accept"), "text/html") // a program is told as programs are
+	if asks && (errors.Is(err, registry.ErrNotFound) || errors.Is(err, prompt.ErrInvalid)) {
 		p := api.NewProblem(err, http.StatusNotFound, "")
 		return &Page{View: "nocall", Title: "No such call", Here: AtCalls, Status: p.Status, Crumbs: []Crumb{{"Calls", "/calls"}}, Body: noCall{ref, p}}, nil
 	}

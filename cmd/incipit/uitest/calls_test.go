@@ -82,7 +82,7 @@ func TestAResponseLeadsToTheExactText(t *testing.T) {
 	b.fill("#ref", "resp_last")
 	b.press("Trace it")
 	b.sees("customer-support@1.0.1")
-	b.sees("messages, as they were sent")
+	b.sees("as they were sent")
 	b.sees("Where is my order? <script>window.__x=1</script>")
 	b.sees("Say sorry once where we were wrong.")
 	b.sees("a warmer tone, after <b>complaints</b>")

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func newEditSite(t *testing.T, args ...string) (s *site, origin string) {
 	if len(args) == 0 {
 		args = []string{"--dev"}
 	}
-	s.args = append(args, "--repo", origin, "--data", filepath.Join(t.TempDir(), "data"))
+	s.args = slices.Concat(args, []string{"--repo", origin, "--data", filepath.Join(t.TempDir(), "data")})
 	s.serve("127.0.0.1:0")
 	return s, origin
 }

@@ -118,9 +118,7 @@ func (e *editor) page() *Page {
 	return p
 }
 
-func editPath(id prompt.ID, more ...string) string {
-	return promptPath(id, slices.Concat([]string{"/edit"}, more)...)
-}
+func editPath(id prompt.ID) string { return promptPath(id, "/edit") }
 
 // look asks what there is to say of the texts in the form. Where that cannot be
 // asked they can be written all the same.

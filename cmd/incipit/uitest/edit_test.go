@@ -30,6 +30,13 @@ func newEditSite(t *testing.T, args ...string) (s *site, origin string) {
 	return s, origin
 }
 
+// adds puts a text behind what stands in a field, as keys do.
+func (b *tab) adds(id, text string) {
+	b.t.Helper()
+	b.script(`const c = document.getElementById(` + quoted(id) + `); c.focus(); c.setSelectionRange(c.value.length, c.value.length)`)
+	b.do(chromedp.SendKeys(chromedp.CSS("#"+id), text))
+}
+
 // script runs statements in the page.
 func (b *tab) script(text string) {
 	b.t.Helper()
@@ -48,7 +55,7 @@ func TestSomebodyWithoutGitEditsAndProposes(t *testing.T) {
 	b := newTab(t)
 	b.open(s.url + editPath)
 	b.sees("nothing written yet")
-	b.fill("system", "\nThank people for their patience.")
+	b.adds("system", "\nThank people for their patience.")
 	b.untilSaved()
 	b.until("the bump is told", `document.querySelector("#outlook").innerText.includes("at least patch")`)
 	b.click("#outlook details summary")
@@ -61,7 +68,7 @@ func TestSomebodyWithoutGitEditsAndProposes(t *testing.T) {
 
 	b.press("Propose…")
 	b.until("the dialog is open", `document.querySelector("dialog[open] #message") !== null`)
-	b.fill("message", "thank people")
+	b.adds("message", "thank people")
 	shots(t, b, "edit-propose")
 	b.click("dialog form .primary")
 	b.sees("Proposed as")
@@ -93,11 +100,11 @@ func TestTwoWindowsThatWriteTheSameDraftLoseNothing(t *testing.T) {
 	second := first.another()
 	second.open(s.url + editPath)
 	second.expect("409")
-	first.fill("system", "\nThis was written in the first window.")
+	first.adds("system", "\nThis was written in the first window.")
 	first.untilSaved()
-	second.fill("system", "\nThis was written in the second window.")
+	second.adds("system", "\nThis was written in the second window.")
 	second.sees("saved in another window meanwhile")
-	second.fill("system", " And more.") // one goes on, and it is shown, too
+	second.adds("system", " And more.") // one goes on, and it is shown, too
 	second.press("Show both")
 	second.sees("Neither text is lost")
 	second.sees("This was written in the first window.")
@@ -109,7 +116,7 @@ func TestTwoWindowsThatWriteTheSameDraftLoseNothing(t *testing.T) {
 	second.until("one goes on writing", `document.querySelector("#editor") !== null && document.querySelector("#system").value.endsWith("second window. And more.\nThis was written in the first window.")`)
 	second.until("nothing is left over", `document.querySelector("#state").dataset.shows === "saved" && Object.keys(localStorage).length === 0`)
 	first.expect("409")
-	first.fill("system", " Later.")
+	first.adds("system", " Later.")
 	first.sees("saved in another window meanwhile")
 }
 
@@ -117,7 +124,7 @@ func TestABranchThatMovesIsPutTogetherWithWhatOneWrites(t *testing.T) {
 	s, origin := newEditSite(t)
 	b := newTab(t)
 	b.open(s.url + editPath)
-	b.fill("system", "\nMine at the end.")
+	b.adds("system", "\nMine at the end.")
 	b.untilSaved()
 	was, err := os.ReadFile(filepath.Join(s.dir, theSystem))
 	if err != nil {
@@ -144,10 +151,10 @@ func TestNothingIsLostWhenTheServerGoesAwayWhileOneTypes(t *testing.T) {
 	b := newTab(t)
 	b.expect("ERR_") // the browser says that nobody answers
 	b.open(s.url + editPath)
-	b.fill("system", "\nBefore.")
+	b.adds("system", "\nBefore.")
 	b.untilSaved()
 	s.stop()
-	b.fill("system", "\nWhile it was away.")
+	b.adds("system", "\nWhile it was away.")
 	b.sees("What you write is kept in this browser")
 	shots(t, b, "edit-offline")
 	s.serve("127.0.0.1:" + port)
@@ -156,7 +163,7 @@ func TestNothingIsLostWhenTheServerGoesAwayWhileOneTypes(t *testing.T) {
 	b.until("it is there", `document.querySelector("#system").value.endsWith("Before.\nWhile it was away.")`)
 
 	s.stop() // and the window is closed before the server is back
-	b.fill("system", "\nThe last words.")
+	b.adds("system", "\nThe last words.")
 	b.sees("What you write is kept in this browser")
 	s.serve("127.0.0.1:" + port)
 	b.open(s.url + editPath)
@@ -168,9 +175,9 @@ func TestWhatIsWrongIsSaidAsOneTypes(t *testing.T) {
 	s, _ := newEditSite(t)
 	b := newTab(t)
 	b.open(s.url + editPath)
-	b.fill("system", "\nAsk {{nobody_declared}} first.")
+	b.adds("system", "\nAsk {{nobody_declared}} first.")
 	b.until("the variable is found", `document.querySelector("#outlook").innerText.includes("nobody_declared")`)
-	b.fill("user", "\nUse AKIA"+"Q3EGXMPL7RZT5K2W to sign in.")
+	b.adds("user", "\nUse AKIA"+"Q3EGXMPL7RZT5K2W to sign in.")
 	b.until("the secret is found", `/secret/.test(document.querySelector("#outlook .findings").innerText)`)
 	shots(t, b, "edit-findings")
 	b.script(`[...document.querySelectorAll("[data-goto=system]")].find((a) => a.closest("li").innerText.includes("nobody_declared")).click()`)
@@ -178,7 +185,7 @@ func TestWhatIsWrongIsSaidAsOneTypes(t *testing.T) {
 	if want := value[float64](b, `document.querySelector("#system").value.indexOf("{{nobody")`); at != want {
 		t.Errorf("the caret is at %v, and it stands at %v", at, want)
 	}
-	b.fill("parameters", ` and more`)
+	b.adds("parameters", ` and more`)
 	b.sees("not saved:")
 	b.sees("Saved, except for the field that is marked")
 	b.press("Propose…")

@@ -131,6 +131,7 @@ func (b *tab) press(text string) {
 // fill types into a field in the place of what stands in it, by the keys.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
+	b.do(chromedp.WaitVisible(chromedp.CSS(selector)))
 	value[bool](b, fmt.Sprintf(`((f) => { f.focus(); f.select(); return true; })(document.querySelector(%s))`, quoted(selector)))
 	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }

@@ -92,7 +92,7 @@ func (m *merging) fill(files []registry.DraftMerge, texts registry.Texts) {
 		f := mergedFile{Control: p.Control, Label: p.Label, File: p.File, Base: text(d.Base), Mine: text(d.Mine), Theirs: text(d.Theirs), Clean: d.Clean}
 		f.BaseIsThere, f.MineIs, f.TheirsIs = d.Base != nil, d.Mine != nil, d.Theirs != nil
 		f.OnlyMine, f.OnlyTheirs = f.Theirs == f.Base, f.Mine == f.Base
-		f.MyChanges, f.TheirChanges = around(worddiff.Compare(f.Base, f.Mine)), around(worddiff.Compare(f.Base, f.Theirs))
+		f.MyChanges, f.TheirChanges = spansAround(worddiff.Compare(f.Base, f.Mine)), spansAround(worddiff.Compare(f.Base, f.Theirs))
 		f.Merged = f.Mine
 		if d.Clean {
 			f.Merged, f.Choice = text(d.Merged), "merged"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -173,12 +174,21 @@ func (s *Shared) adopt(ctx context.Context, ws *source.Workspace) error {
 		})
 	}
 	e := event(registry.WithCaller(ctx, registry.Caller{Name: "incipit", Source: "sync"}), "import")
-	e.Reason = "first start, from " + s.config.Remote.URL()
+	e.Reason = "first start, from " + placeless(s.config.Remote.URL())
 	n, adopted, err := s.db.Adopt(ctx, environments, tracks, e)
 	if adopted {
 		s.config.Log.Info("took in what the repository says", "environments", len(environments), "deployments", n)
 	}
 	return err
+}
+
+// placeless is where a repository is, without the place of a directory on the
+// server's machine: whoever may read the audit log need not know that.
+func placeless(url string) string {
+	if filepath.IsAbs(url) {
+		return filepath.Base(url)
+	}
+	return url
 }
 
 // unfit reports why what runs at the end of a track could not be served.

@@ -148,19 +148,31 @@ func (s standing) versions() []string {
 	return out
 }
 
-// runsIn lists where a version runs: production, or production as candidate.
-func (s standing) runsIn(v prompt.Version) []string {
-	var out []string
+// A runsIn is where a version runs: production, or production as candidate.
+type runsIn struct {
+	Text     string
+	Rollback string // the page to roll back at, "" for whoever may not
+}
+
+func (s standing) runsIn(v prompt.Version, who registry.Caller) []runsIn {
+	var out []runsIn
 	for _, e := range s.envs {
 		now, ok := s.tracks[e.Name].Current()
 		if !ok {
 			continue
 		}
-		if a, ok := now.Arm(v); ok && a.Name == registry.StableArm {
-			out = append(out, e.Name)
-		} else if ok {
-			out = append(out, e.Name+", "+a.Name+" "+a.Share().String())
+		a, ok := now.Arm(v)
+		if !ok {
+			continue
 		}
+		one := runsIn{Text: e.Name}
+		if a.Name != registry.StableArm {
+			one.Text += ", " + a.Name + " " + a.Share().String()
+		}
+		if who.May(registry.MayDeploy, e.Name, s.id) == nil {
+			one.Rollback = placePath(e.Name, s.id, "rollback")
+		}
+		out = append(out, one)
 	}
 	return out
 }

@@ -25,7 +25,7 @@ type releasesPage struct {
 // A releaseRow is a release.
 type releaseRow struct {
 	lifecycle.LoggedRelease
-	RunsIn   []string
+	RunsIn   []runsIn
 	Evidence []registry.Evidence
 	Compare  []sidePair
 }
@@ -54,9 +54,10 @@ func (u *UI) Releases(r *http.Request) (*Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	who, _ := registry.CallerOf(r.Context())
 	p := releasesPage{ID: id, First: before.IsZero()}
 	for _, one := range rows {
-		row := releaseRow{LoggedRelease: one, RunsIn: where.runsIn(one.Version), Compare: where.comparisons(one)}
+		row := releaseRow{LoggedRelease: one, RunsIn: where.runsIn(one.Version, who), Compare: where.comparisons(one)}
 		for _, e := range evidence {
 			if e.Digest == one.Digest {
 				row.Evidence = append(row.Evidence, e)

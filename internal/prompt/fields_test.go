@@ -2,10 +2,9 @@ package prompt
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 func TestEditingAFieldLeavesEveryOtherByteOfTheMetadata(t *testing.T) {
@@ -49,18 +48,23 @@ func TestEditingAFieldLeavesEveryOtherByteOfTheMetadata(t *testing.T) {
 }
 
 func TestWhatIsPutIntoAFieldIsReadAgain(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		file, err := json.Marshal(rapid.MapOf(rapid.StringMatching(`x[a-z]{1,8}`), rapid.String()).Draw(t, "others"))
-		if err != nil {
-			t.Fatal(err)
+	always(t, func(d dice) string {
+		others := make(map[string]string)
+		for range d.few(8) {
+			others["x"+d.word(lower, 1+d.IntN(8))] = d.text()
 		}
-		want := Fields{Description: rapid.String().Draw(t, "description"), ChangeNotes: rapid.String().Draw(t, "notes"), Model: rapid.String().Draw(t, "model")}
+		file, err := json.Marshal(others)
+		if err != nil {
+			return err.Error()
+		}
+		want := Fields{Description: d.text(), ChangeNotes: d.text(), Model: d.text()}
 		got, problems := want.Edit(file, Fields{})
 		if len(problems) > 0 || FieldsOf(got) != want {
-			t.Fatalf("%s: %+v, %v", got, FieldsOf(got), problems)
+			return fmt.Sprintf("%+v is put into %s as %s, which is read as %+v; %v", want, file, got, FieldsOf(got), problems)
 		}
 		if again, _ := want.Edit(got, want); string(again) != string(got) {
-			t.Fatalf("an edit of nothing made %s of %s", again, got)
+			return fmt.Sprintf("an edit of nothing made %s of %s", again, got)
 		}
+		return ""
 	})
 }

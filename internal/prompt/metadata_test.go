@@ -2,9 +2,8 @@ package prompt
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 func TestFieldsAreKnownOnesInOrderThenTheOthers(t *testing.T) {
@@ -26,8 +25,8 @@ func TestFieldsAreKnownOnesInOrderThenTheOthers(t *testing.T) {
 		got = append(got, f.Key+known+"="+string(f.Value))
 	}
 	want := []string{`name="a"`, `version="1.0.0"`, `model="echo"`, `budget_code?="x<y"`, `zone?={"b":1,"a":[2]}`}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 	stored, err := json.Marshal(d.Metadata)
 	if err != nil {

@@ -2,30 +2,27 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
 func TestScoreBoundsAreReadAsTheyAreWritten(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		bound := func(name string) *float64 {
-			if !rapid.Bool().Draw(t, name+" is given") {
-				return nil
-			}
-			return new(rapid.Float64Range(1, 5).Draw(t, name))
+	always(t, func(d dice) string {
+		bound := func() *float64 {
+			return pick(d, nil, new(pick(d, 1, 5, 1+4*d.Float64())))
 		}
-		s := ScoreBounds{Name: rapid.SampledFrom([]string{"", "relevance", "judge/tone-1"}).Draw(t, "name"), Min: bound("min"), Max: bound("max")}
+		s := ScoreBounds{Name: pick(d, "", "relevance", "judge/tone-1"), Min: bound(), Max: bound()}
 		if s.Min != nil && s.Max != nil && *s.Min > *s.Max {
 			s.Min, s.Max = s.Max, s.Min
 		}
 		got, err := ParseScoreBounds(s.String())
 		if err != nil || got.String() != s.String() || got.Name != s.Name {
-			t.Fatalf("%s is read as %+v: %v", s, got, err)
+			return fmt.Sprintf("%s is read as %+v: %v", s, got, err)
 		}
+		return ""
 	})
 	if s, err := ParseScoreBounds(""); s != nil || err != nil {
 		t.Errorf("nothing is read as %v, %v", s, err)

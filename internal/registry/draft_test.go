@@ -2,10 +2,9 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
@@ -38,34 +37,53 @@ func TestMergeOfLines(t *testing.T) {
 }
 
 func TestMergeLosesNothing(t *testing.T) {
-	text := rapid.Custom(func(t *rapid.T) string {
-		return strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a\n", "b\n", "c\n", "d\n", "\n"}), 0, 12).Draw(t, "lines"), "")
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		base, mine, theirs := text.Draw(t, "base"), text.Draw(t, "mine"), text.Draw(t, "theirs")
+	merged := 0
+	always(t, func(d dice) string {
+		base := someLines(d, d.IntN(13))
+		mine, theirs := side(d, base), side(d, base)
 		if got, ok := Merge(base, mine, base); got != mine || !ok {
-			t.Errorf("mine alone: %q, %v", got, ok)
+			return fmt.Sprintf("mine alone, %q over %q: %q, %v", mine, base, got, ok)
 		}
 		if got, ok := Merge(base, base, theirs); got != theirs || !ok {
-			t.Errorf("theirs alone: %q, %v", got, ok)
+			return fmt.Sprintf("theirs alone, %q over %q: %q, %v", theirs, base, got, ok)
 		}
 		one, ok1 := Merge(base, mine, theirs)
 		other, ok2 := Merge(base, theirs, mine)
 		if one != other || ok1 != ok2 {
-			t.Errorf("it depends on who is asked first: %q, %v and %q, %v", one, ok1, other, ok2)
+			return fmt.Sprintf("it depends on who is asked first, %q or %q over %q: %q, %v and %q, %v", mine, theirs, base, one, ok1, other, ok2)
 		}
-		if !ok1 || mine == theirs {
-			return
+		if !ok1 || mine == theirs || mine == base || theirs == base || shared(base, mine, theirs) {
+			return ""
 		}
+		merged++
 		// Each line is there as often as the base has it and the sides made it.
 		for _, line := range []string{"a\n", "b\n", "c\n", "d\n"} {
 			n := func(s string) int { return strings.Count(s, line) }
-			lines := func(s string) string { return s }
-			if mine != base && theirs != base && !shared(base, mine, theirs) && n(lines(one)) != n(mine)+n(theirs)-n(base) {
-				t.Errorf("%q of %q, %q and %q has %q %d times", one, base, mine, theirs, line, n(one))
+			if n(one) != n(mine)+n(theirs)-n(base) {
+				return fmt.Sprintf("%q of %q, %q and %q has %q %d times", one, base, mine, theirs, line, n(one))
 			}
 		}
+		return ""
 	})
+	if merged < 20 && !t.Failed() {
+		t.Errorf("only %d changes of both sides were put together", merged)
+	}
+}
+
+func someLines(d dice, n int) string {
+	return strings.Join(times(n, func() string { return pick(d, "a\n", "b\n", "c\n", "d\n", "\n") }), "")
+}
+
+// side is what one of two made of the base: now and then another text, mostly other
+// lines at one place, since texts that have nothing in common are seldom put together.
+func side(d dice, base string) string {
+	if d.IntN(4) == 0 {
+		return someLines(d, d.few(12))
+	}
+	lines := strings.SplitAfter(base, "\n")
+	at := d.IntN(len(lines))
+	to := at + d.few(min(3, len(lines)-1-at))
+	return strings.Join(lines[:at], "") + someLines(d, d.few(3)) + strings.Join(lines[to:], "")
 }
 
 // shared reports whether both sides made an edit that is the same, which counts

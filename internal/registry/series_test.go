@@ -2,11 +2,11 @@ package registry
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
@@ -38,11 +38,15 @@ func TestTheStepIsChosenSoThatAChartHasRoomForTheSeries(t *testing.T) {
 			t.Errorf("%s over %s: %s, want %s; %v", tt.asked, tt.period, got, tt.want, err)
 		}
 	}
-	rapid.Check(t, func(t *rapid.T) {
-		period := time.Duration(rapid.Int64Range(int64(time.Minute), int64(2000*day)).Draw(t, "period"))
+	always(t, func(d dice) string {
+		// Short periods as often as long ones, and those at which the step changes.
+		some := time.Duration(float64(time.Minute) * math.Pow(float64(2000*day/time.Minute), d.Float64()))
+		full := pick(d, SeriesSteps()...)*fewPoints + time.Duration(d.IntN(3)-1)
+		period := min(pick(d, time.Minute, 2000*day, some, some, full, full), 2000*day)
 		step, err := StepFor(0, period)
 		if err != nil || !slices.Contains(SeriesSteps(), step) || period/step > fewPoints {
-			t.Fatalf("%s: %s, %v", period, step, err)
+			return fmt.Sprintf("%s: %s, %v", period, step, err)
 		}
+		return ""
 	})
 }

@@ -2,40 +2,53 @@ package registry
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
-func aPattern() *rapid.Generator[string] {
-	return rapid.StringMatching(`(\*|[a-z0-9][a-z0-9./-]{0,12}\*?)`).Filter(func(s string) bool { return s != "on" && s != "in" })
+func aPattern(d dice) string {
+	const first = "abcdefghijklmnopqrstuvwxyz0123456789"
+	for {
+		s := pick(d, "*", string(first[d.IntN(len(first))]))
+		if s == "*" {
+			return s
+		}
+		for range d.few(12) {
+			s += string((first + "./-")[d.IntN(len(first)+3)])
+		}
+		if s += pick(d, "", "*"); s != "on" && s != "in" {
+			return s
+		}
+	}
+}
+
+func somePatterns(d dice) []string {
+	return times(1+d.IntN(3), func() string { return aPattern(d) })
+}
+
+func aGrant(d dice) Grant {
+	g := Grant{Permissions: pickSome(d, Permissions()), Environments: somePatterns(d), Prompts: somePatterns(d)}
+	if len(g.Permissions) == len(Permissions()) {
+		g.Permissions = Permissions() // all of them have one order
+	}
+	return g
 }
 
 func TestGrantsAreReadAsTheyAreSaid(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		grants := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Grant {
-			return Grant{
-				Permissions:  rapid.SliceOfNDistinct(rapid.SampledFrom(Permissions()), 1, -1, rapid.ID[Permission]).Draw(t, "permissions"),
-				Environments: rapid.SliceOfN(aPattern(), 1, 3).Draw(t, "environments"),
-				Prompts:      rapid.SliceOfN(aPattern(), 1, 3).Draw(t, "prompts"),
-			}
-		}), 1, 5).Draw(t, "grants")
-		for i := range grants {
-			if len(grants[i].Permissions) == len(Permissions()) {
-				grants[i].Permissions = Permissions()
-			}
-		}
+	always(t, func(d dice) string {
+		grants := times(1+d.IntN(5), func() Grant { return aGrant(d) })
 		for _, text := range []string{GrantWords(grants), strings.ReplaceAll(GrantWords(grants), "; ", "\r\n")} {
 			back, err := ParseGrants(text)
 			if err != nil || !reflect.DeepEqual(back, grants) {
-				t.Fatalf("%q: %v, %v", text, back, err)
+				return fmt.Sprintf("%q: %v, %v", text, back, err)
 			}
 		}
+		return ""
 	})
 }
 
@@ -50,25 +63,31 @@ func TestWhatIsNoGrantIsRefused(t *testing.T) {
 	}
 }
 
+func aFreeze(d dice) Freeze {
+	var f Freeze
+	if d.IntN(2) == 0 {
+		f.From = time.Unix(pick(d, 0, 4e9, d.Int64N(4e9)), 0).UTC()
+		f.To = f.From.Add(time.Duration(pick(d, 1, 1e6, 1+d.few(1e6-1))) * time.Second)
+	} else {
+		f.Days = pickSome(d, weekdays())
+		f.Start = pick(d, "", "08:00", "16:30")
+		f.End = pick(d, "", "18:00", "23:59")
+		f.Zone = pick(d, "", "Europe/Berlin", "America/New_York", "GMT-0", "Etc/GMT-5")
+	}
+	f.Why = pick(d, "", "before the weekend", "see: the calendar")
+	return f
+}
+
 func TestFreezesAreReadAsTheyAreSaid(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var f Freeze
-		if rapid.Bool().Draw(t, "once") {
-			f.From = time.Unix(rapid.Int64Range(0, 4e9).Draw(t, "from"), 0).UTC()
-			f.To = f.From.Add(time.Duration(rapid.IntRange(1, 1e6).Draw(t, "length")) * time.Second)
-		} else {
-			f.Days = rapid.SliceOfNDistinct(rapid.SampledFrom(weekdays()), 1, 7, rapid.ID[string]).Draw(t, "days")
-			f.Start = rapid.SampledFrom([]string{"", "08:00", "16:30"}).Draw(t, "start")
-			f.End = rapid.SampledFrom([]string{"", "18:00", "23:59"}).Draw(t, "end")
-			f.Zone = rapid.SampledFrom([]string{"", "Europe/Berlin", "America/New_York", "GMT-0", "Etc/GMT-5"}).Draw(t, "zone")
-		}
-		f.Why = rapid.SampledFrom([]string{"", "before the weekend", "see: the calendar"}).Draw(t, "why")
+	always(t, func(d dice) string {
+		f := aFreeze(d)
 		for _, text := range []string{f.String(), strings.ReplaceAll(f.String(), "–", "-")} {
 			back, err := ParseFreezes("\n" + text + "\r\n")
 			if err != nil || len(back) != 1 || !reflect.DeepEqual(back[0], f) {
-				t.Fatalf("%q: %+v, %v", text, back, err)
+				return fmt.Sprintf("%q: %+v, %v", text, back, err)
 			}
 		}
+		return ""
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // What other projects wrote and we keep a copy of is the version that is locked
-// beside it, and its licence lies with it.
+// beside it, and its license lies with it.
 func TestVendoredFilesAreTheOnesThatAreLocked(t *testing.T) {
 	locks := 0
 	err := fs.WalkDir(os.DirFS("."), "cmd", func(name string, d fs.DirEntry, err error) error {

@@ -3,7 +3,7 @@ package uitest
 import (
 	"bytes"
 	"fmt"
-	"os/exec" //nolint:depguard // what a repository holds is made by git itself
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"

@@ -22,9 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(withBrowser(m))
 }
 
-// browser is the Chromium of all tests.
-//
-//nolint:gochecknoglobals // TestMain has no other way to hand it to them
+// browser is the Chromium of all tests. TestMain has no other way to hand it to
+// them.
 var browser context.Context
 
 // withBrowser runs the tests beside a browser that starts with the first of

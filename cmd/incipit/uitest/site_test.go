@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,7 +113,7 @@ func (s *site) run(args ...string) string {
 func (s *site) far(args ...string) string {
 	s.t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(s.env, "INCIPIT_SERVER="+s.url)
+	cmd.Env = slices.Concat(s.env, []string{"INCIPIT_SERVER=" + s.url})
 	return s.output(cmd)
 }
 

@@ -21,7 +21,7 @@ import (
 // that a script opens) fails the test, unless it is expected.
 type tab struct {
 	t   testing.TB
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // it is the window: chromedp finds it there
 
 	mu       sync.Mutex
 	wrong    []string
@@ -39,17 +39,17 @@ func newTab(t testing.TB) *tab {
 		t.Fatalf("there is no Chromium to test the pages with: %v\nmake test-deps installs it", err)
 	}
 	ctx, end := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	return openTab(t, ctx, end)
+	return openTab(ctx, t, end)
 }
 
 // another is a second window of the same browser.
 func (b *tab) another() *tab {
 	b.t.Helper()
 	ctx, end := chromedp.NewContext(b.ctx)
-	return openTab(b.t, ctx, end)
+	return openTab(ctx, b.t, end)
 }
 
-func openTab(t testing.TB, ctx context.Context, end context.CancelFunc) *tab {
+func openTab(ctx context.Context, t testing.TB, end context.CancelFunc) *tab {
 	t.Helper()
 	b := &tab{t: t, ctx: ctx}
 	if err := chromedp.Listen(ctx, b.notice); err != nil {

@@ -64,16 +64,19 @@ func TestSomebodyWithoutGitEditsAndProposes(t *testing.T) {
 	b.until("it says what is missing", `document.querySelector("#preview [role=status]") !== null`)
 	b.press("Run the tests")
 	b.until("the tests were run", `document.querySelector("#test [role=status]") !== null`)
-	shots(t, b, "edit")
+	b.fits()
+	b.accessible()
 
 	b.press("Propose…")
 	b.until("the dialog is open", `document.querySelector("dialog[open] #message") !== null`)
 	b.adds("message", "thank people")
-	shots(t, b, "edit-propose")
+	b.fits()
+	b.accessible()
 	b.click("dialog form .primary")
 	b.sees("Proposed as")
 	branch := b.text("#proposed dd code")
-	shots(t, b, "edit-proposed")
+	b.fits()
+	b.accessible()
 
 	text := s.git("-C", origin, "show", branch+":"+theSystem)
 	if !strings.Contains(text, "Thank people for their patience.") {
@@ -109,7 +112,8 @@ func TestTwoWindowsThatWriteTheSameDraftLoseNothing(t *testing.T) {
 	second.sees("Neither text is lost")
 	second.sees("This was written in the first window.")
 	second.sees("This was written in the second window. And more.")
-	shots(t, second, "edit-merge")
+	second.fits()
+	second.accessible()
 	second.script(`const both = document.querySelector("[name='merged.system']"); both.focus(); both.setSelectionRange(both.value.length, both.value.length)`)
 	second.do(chromedp.SendKeys(chromedp.CSS("[name='merged.system']"), "\nThis was written in the first window."))
 	second.press("Keep this")
@@ -156,7 +160,8 @@ func TestNothingIsLostWhenTheServerGoesAwayWhileOneTypes(t *testing.T) {
 	s.stop()
 	b.adds("system", "\nWhile it was away.")
 	b.sees("What you write is kept in this browser")
-	shots(t, b, "edit-offline")
+	b.fits()
+	b.accessible()
 	s.serve("127.0.0.1:" + port)
 	b.untilSaved()
 	b.open(s.url + editPath)
@@ -179,7 +184,8 @@ func TestWhatIsWrongIsSaidAsOneTypes(t *testing.T) {
 	b.until("the variable is found", `document.querySelector("#outlook").innerText.includes("nobody_declared")`)
 	b.adds("user", "\nUse AKIA"+"Q3EGXMPL7RZT5K2W to sign in.")
 	b.until("the secret is found", `/secret/.test(document.querySelector("#outlook .findings").innerText)`)
-	shots(t, b, "edit-findings")
+	b.fits()
+	b.accessible()
 	b.script(`[...document.querySelectorAll("[data-goto=system]")].find((a) => a.closest("li").innerText.includes("nobody_declared")).click()`)
 	at := value[float64](b, `document.activeElement.id === "system" ? document.activeElement.selectionStart : -1`)
 	if want := value[float64](b, `document.querySelector("#system").value.indexOf("{{nobody")`); at != want {
@@ -190,26 +196,4 @@ func TestWhatIsWrongIsSaidAsOneTypes(t *testing.T) {
 	b.sees("Saved, except for the field that is marked")
 	b.press("Propose…")
 	b.sees("It cannot be proposed yet")
-}
-
-// shots takes pictures of a page in both themes, wide and narrow, where
-// PICTURES names a directory.
-func shots(t *testing.T, b *tab, name string) {
-	t.Helper()
-	dir := os.Getenv("PICTURES")
-	if dir == "" {
-		return
-	}
-	for _, theme := range []string{"light", "dark"} {
-		b.script(`document.documentElement.dataset.theme = ` + quoted(theme))
-		b.size(1280, 1400)
-		b.picture(filepath.Join(dir, name+"-"+theme+"-1280.png"))
-		b.size(320, 1800)
-		b.picture(filepath.Join(dir, name+"-"+theme+"-320.png"))
-		if wide := value[float64](b, `document.documentElement.scrollWidth`); wide > 320 {
-			t.Errorf("%s is %v pixels wide in a window of 320", name, wide)
-		}
-	}
-	b.script(`document.documentElement.dataset.theme = "system"`)
-	b.size(1280, 900)
 }

@@ -147,7 +147,7 @@ func TestAxeFindsNothingWrongWithAnyPageInEitherTheme(t *testing.T) {
 			b.open(s.url + page.path)
 			b.until("the page is ready", `document.readyState === "complete"`)
 			if pictures != "" {
-				b.picture(filepath.Join(pictures, page.name+"-"+theme+".png"))
+				b.picture(filepath.Join(pictures, page.name+"-"+theme+".webp"))
 			}
 			b.sound(page.name + ", " + theme)
 		}

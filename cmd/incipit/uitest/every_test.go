@@ -88,6 +88,7 @@ func (b *tab) axe() []violation {
 		}
 		return err
 	}))
+	value[bool](b, `(scrollTo(0, 0), true)`) // or what the bar on top covers is small to press
 	text := value[string](b, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"], resultTypes: ["violations"]}).then((r) => JSON.stringify(r.violations))`)
 	var found []violation
 	if err := json.Unmarshal([]byte(text), &found); err != nil {

@@ -36,6 +36,8 @@ mkdir -p results
 	go test -run '^$' -bench '^BenchmarkSuites$' -benchtime 3x -timeout 60m ./cmd/incipit
 	go test -run '^$' -bench LevelAndPower -benchtime 1x -timeout 30m ./cmd/incipit/internal/compare
 	go test -run '^$' -bench . -benchtime 3x -timeout 60m ./cmd/incipit/internal/{assertion,provider,report,sandbox,suite}
+	echo "# the pages, in Chromium: the matrix of 1,000 prompts, a rollback, a change that others make"
+	go test -run '^$' -bench . -benchtime 10x -timeout 60m ./cmd/incipit/uitest
 	echo "# the SDK, and the light half"
 	go test -run '^$' -bench . -benchmem .
 	go test -run '^$' -bench . -benchmem ./internal/...

@@ -101,6 +101,7 @@ func paints(b *testing.B, url string) {
 	b.Helper()
 	t := newTab(b)
 	t.expect("404") // the yardstick has no styles and no scripts
+	t.expect("Unexpected token")
 	t.expect("MIME type")
 	t.expect("Failed to load")
 	t.open(url) // the styles are kept from here on

@@ -138,9 +138,10 @@ func (n *newsroom) follow(ctx context.Context) {
 	}
 }
 
-// look tells what has happened since the last look.
+// look tells what has happened since the last look. A look that has begun is
+// not broken off by the end: that would cost the database a connection.
 func (n *newsroom) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
 	defer cancel()
 	last, err := n.LastEvent(ctx)
 	seen := n.seq.Load()
@@ -165,7 +166,7 @@ func (n *newsroom) look(ctx context.Context) error {
 
 // lookAtRollouts tells which rollouts stand otherwise than they stood.
 func (n *newsroom) lookAtRollouts(ctx context.Context, stood map[registry.Place]string) (map[registry.Place]string, error) {
-	ctx, cancel := context.WithTimeout(registry.WithCaller(ctx, dev()), lookTimeout)
+	ctx, cancel := context.WithTimeout(registry.WithCaller(context.WithoutCancel(ctx), dev()), lookTimeout)
 	defer cancel()
 	reports, err := n.Rollouts(ctx, "")
 	if err != nil {

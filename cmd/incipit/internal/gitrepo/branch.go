@@ -49,18 +49,7 @@ func (r *Repo) PushBranch(ctx context.Context, c BranchCommit) (commit string, e
 		if commit, err = r.commitTree(ctx, c.Parent, c.Files, c.Message, c.Author, c.Committer); err != nil {
 			return err
 		}
-		// The empty lease: the branch must not be there yet.
-		out, err := r.talk(ctx, "push", "--quiet", "--porcelain", "--no-verify", "--no-recurse-submodules", "--force-with-lease="+ref+":",
-			"--end-of-options", r.remote.URL.text, commit+":"+ref)
-		if err != nil {
-			return r.remote.explainPush(err, string(out), c.Branch)
-		}
-		// What the next fetch would find, and will put right.
-		_, err = r.run(ctx, nil, "update-ref", "-m", "incipit: propose", ref, commit, orZero("", commit))
-		if _, ok := errors.AsType[*CommandError](err); ok {
-			return nil
-		}
-		return err
+		return r.pushCommit(ctx, commit, c.Branch, "", "incipit: propose") // the branch must not be there yet
 	})
 	if err != nil {
 		return "", err

@@ -29,7 +29,6 @@ type FileCommit struct {
 // ErrMoved if it is not, registry.ErrForbidden if the remote refuses, with its
 // reason, and registry.ErrUnavailable if it cannot be reached.
 func (r *Repo) PushFile(ctx context.Context, c FileCommit) (commit string, err error) {
-	ref := "refs/heads/" + c.Branch
 	if err := checkRev(c.Path); err != nil {
 		return "", err
 	}
@@ -40,25 +39,32 @@ func (r *Repo) PushFile(ctx context.Context, c FileCommit) (commit string, err e
 		if commit, err = r.commitTree(ctx, c.Parent, []FileData{{c.Path, c.Data}}, c.Message, c.By, c.By); err != nil {
 			return err
 		}
-		// The lease makes it a compare-and-set: without it, a branch that was
-		// taken back to an older commit would be brought forward again.
-		out, err := r.talk(ctx, "push", "--quiet", "--porcelain", "--no-verify", "--no-recurse-submodules", "--force-with-lease="+ref+":"+c.Parent,
-			"--end-of-options", r.remote.URL.text, commit+":"+ref)
-		if err != nil {
-			return r.remote.explainPush(err, string(out), c.Branch)
-		}
-		// What the next fetch would find. If somebody moved it meanwhile, that
-		// will put it right, too.
-		_, err = r.run(ctx, nil, "update-ref", "-m", "incipit: mirror", ref, commit, orZero(c.Parent, commit))
-		if _, ok := errors.AsType[*CommandError](err); ok {
-			return nil
-		}
-		return err
+		return r.pushCommit(ctx, commit, c.Branch, c.Parent, "incipit: mirror")
 	})
 	if err != nil {
 		return "", err
 	}
 	return commit, nil
+}
+
+// pushCommit makes a commit the head of a branch of the remote, where that is
+// still at a commit; "" is no branch. The lease makes it a compare-and-set:
+// without it, a branch that was taken back to an older commit would be brought
+// forward again.
+func (r *Repo) pushCommit(ctx context.Context, commit, branch, from, why string) error {
+	ref := "refs/heads/" + branch
+	out, err := r.talk(ctx, "push", "--quiet", "--porcelain", "--no-verify", "--no-recurse-submodules", "--force-with-lease="+ref+":"+from,
+		"--end-of-options", r.remote.URL.text, commit+":"+ref)
+	if err != nil {
+		return r.remote.explainPush(err, string(out), branch)
+	}
+	// What the next fetch would find. If somebody moved it meanwhile, that will
+	// put it right, too.
+	_, err = r.run(ctx, nil, "update-ref", "-m", why, ref, commit, orZero(from, commit))
+	if _, ok := errors.AsType[*CommandError](err); ok {
+		return nil
+	}
+	return err
 }
 
 // orZero is the id that stands for nothing, where there is none.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -62,9 +63,9 @@ func (s *Shared) evidenceText(ctx context.Context, b *strings.Builder, at regist
 		}
 		fmt.Fprintf(b, "Verdict: %s, p = %.3g, %d calls of the candidate, %d of the stable release, up to call %d\n", r.Verdict, r.PValue, r.Calls.Candidate, r.Calls.Stable, one.Cursor)
 		for _, m := range r.Metrics {
-			fmt.Fprintf(b, "Metric: %s, evidence %.3g of %.3g", words(m.Metric), m.Capital, m.Goal)
+			fmt.Fprintf(b, "Metric: %s, evidence %.3g of %.3g", spelled(m.Metric), m.Capital, m.Goal)
 			if m.Difference != nil {
-				fmt.Fprintf(b, ", %s", difference(m.Metric, *m.Difference))
+				fmt.Fprintf(b, ", %s", words.Difference(m.Metric, *m.Difference))
 			}
 			if m.Guilty {
 				b.WriteString(", worse")

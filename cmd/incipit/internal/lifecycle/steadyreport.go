@@ -78,7 +78,7 @@ func changedText(r guard.ChangeReport) string {
 		}
 		what, unit := map[string]string{"latency": "slow calls"}[m.Metric], "calls"
 		if what == "" {
-			what = words(m.Metric)
+			what = spelled(m.Metric)
 		}
 		now, usual := percent(m.Now), "up to "+percent(m.Reference)
 		if m.Metric == "satisfaction" {

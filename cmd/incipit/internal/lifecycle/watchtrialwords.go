@@ -6,6 +6,7 @@ import (
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/guard"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/rollout"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
@@ -15,7 +16,7 @@ func begunTrialText(r registry.Rollout, p rollout.Plan) string {
 	if p.OnRegress == registry.GuardAsk {
 		how = "asks about an arm that is worse"
 	}
-	return fmt.Sprintf("the guard follows %s, decided by %s: it %s, and asks about one that is better", described(r), words(r.Primary), how)
+	return fmt.Sprintf("the guard follows %s, decided by %s: it %s, and asks about one that is better", described(r), spelled(r.Primary), how)
 }
 
 // trialWords say why something is done in an experiment now.
@@ -78,12 +79,12 @@ func differences(a registry.ContestArm, metrics []string) string {
 	known := make(map[string]string)
 	for _, m := range a.Metrics {
 		if m.Difference != nil && m.Low != nil && m.High != nil {
-			known[m.Metric] = " " + difference(m.Metric, guard.Interval{Estimate: *m.Difference, Low: *m.Low, High: *m.High})
+			known[m.Metric] = " " + words.Difference(m.Metric, guard.Interval{Estimate: *m.Difference, Low: *m.Low, High: *m.High})
 		}
 	}
 	out := make([]string, 0, len(metrics))
 	for _, name := range metrics {
-		out = append(out, words(name)+known[name])
+		out = append(out, spelled(name)+known[name])
 	}
 	return strings.Join(out, ", ")
 }

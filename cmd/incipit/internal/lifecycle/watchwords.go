@@ -113,7 +113,7 @@ func worse(r guard.Report) string {
 		if !m.Guilty {
 			continue
 		}
-		all = append(all, words(m.Metric)+" "+value(m.Metric, m.Mean.Candidate)+" against "+value(m.Metric, m.Mean.Stable))
+		all = append(all, spelled(m.Metric)+" "+value(m.Metric, m.Mean.Candidate)+" against "+value(m.Metric, m.Mean.Stable))
 	}
 	if len(all) == 0 {
 		return "it is worse"
@@ -136,23 +136,7 @@ func value(metric string, x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-func words(metric string) string { return strings.ReplaceAll(metric, "_", " ") }
-
-// difference says how much worse, with its interval.
-func difference(metric string, i guard.Interval) string {
-	unit, scale, digits := "", 1.0, 2
-	switch metric {
-	case "errors":
-		unit, scale, digits = " points", 100, 1
-	case "latency", "first_token":
-		unit, digits = " ms", 0
-	case "tokens":
-		digits = 0
-	case "cost":
-		unit, digits = " USD", 6
-	}
-	return fmt.Sprintf("%+.*f%s (%+.*f to %+.*f)", digits, i.Estimate*scale, unit, digits, i.Low*scale, digits, i.High*scale)
-}
+func spelled(metric string) string { return strings.ReplaceAll(metric, "_", " ") }
 
 // odds is one in how many.
 func odds(p float64) string {

@@ -102,12 +102,17 @@ func valued(metric string, mean float64, n uint64) string {
 
 // difference is candidate minus stable with its interval.
 func difference(m guard.MetricReport) string {
-	d := m.Difference
-	if d == nil {
+	if m.Difference == nil {
 		return ""
 	}
+	return Difference(m.Metric, *m.Difference)
+}
+
+// Difference says how much more a candidate has of a metric than the stable
+// release, with its interval.
+func Difference(metric string, d guard.Interval) string {
 	unit, scale, digits := "", 1.0, 2
-	switch m.Metric {
+	switch metric {
 	case "errors":
 		unit, scale, digits = " points", 100, 1
 	case "latency", "first_token":

@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"fmt"
-
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/worddiff"
 	"github.com/incipit-dev/incipit/internal/prompt"
 )
@@ -14,11 +12,8 @@ const changedLines = 60
 type tracedText struct {
 	Name   string // the role
 	Raw    string // to copy
-	Pieces []tracedPiece
+	Pieces []textPiece
 }
-
-// A tracedPiece is a run of a text. Class is "" for plain text.
-type tracedPiece struct{ Class, Text, Title string }
 
 func tracedTexts(all []prompt.Message, split func(string) []prompt.Piece) []tracedText {
 	out := make([]tracedText, len(all))
@@ -33,19 +28,10 @@ func tracedTextOf(name, text string, split func(string) []prompt.Piece) tracedTe
 }
 
 // tracedPieces are pieces as a page shows them.
-func tracedPieces(all []prompt.Piece) []tracedPiece {
-	out := make([]tracedPiece, len(all))
+func tracedPieces(all []prompt.Piece) []textPiece {
+	out := make([]textPiece, len(all))
 	for i, p := range all {
-		switch {
-		case p.Kind == prompt.VariablePiece:
-			out[i] = tracedPiece{"variable", p.Text, "the variable " + p.Name}
-		case p.Kind == prompt.UnseenPiece && p.More > 0:
-			out[i] = tracedPiece{"unseen", fmt.Sprintf("%s × %d", p.Code, p.More+1), fmt.Sprintf("%s, %d times", p.Name, p.More+1)}
-		case p.Kind == prompt.UnseenPiece:
-			out[i] = tracedPiece{"unseen", p.Code, p.Name}
-		default:
-			out[i] = tracedPiece{Text: p.Text}
-		}
+		out[i] = viewPiece(p, p.Text)
 	}
 	return out
 }
@@ -67,7 +53,7 @@ type tracedLine struct {
 // A tracedSpan is a run of a line. Op is same, removed or added.
 type tracedSpan struct {
 	Op     string
-	Pieces []tracedPiece
+	Pieces []textPiece
 }
 
 // tracedChanges is what differs, as far as a short look has room for it; longer

@@ -18,7 +18,7 @@ const walk = `(() => {
 	if (!box.width || !box.height || style.visibility === "hidden") wrong.push("it is not seen");
 	const over = document.elementFromPoint(Math.max(1, box.x + box.width / 2), Math.min(innerHeight - 2, Math.max(1, box.y + Math.min(box.height, 40) / 2)));
 	if (over && e !== over && !e.contains(over) && !over.contains(e)) wrong.push("it is behind " + over.outerHTML.slice(0, 80));
-	e.dataset.walked = "1";
+	(window.walked ??= new WeakSet()).add(e); // a mark on the element would go when its part of the page is made anew
 	return JSON.stringify({at: e.outerHTML.slice(0, 160), wrong});
 })()`
 
@@ -27,8 +27,8 @@ const atTheTop = `(document.body.tabIndex = -1, document.body.focus(), document.
 
 // left are the elements that one should have come by, and did not.
 const left = `JSON.stringify([...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")].filter((e) =>
-	!e.dataset.walked && !e.disabled && e.tabIndex >= 0 && e.checkVisibility({visibilityProperty: true}) && e.type !== "hidden" &&
-	!(e.type === "radio" && [...document.getElementsByName(e.name)].some((o) => o.dataset.walked)) && !e.closest("details:not([open]) > :not(summary)")
+	!window.walked.has(e) && !e.disabled && e.tabIndex >= 0 && e.checkVisibility({visibilityProperty: true}) && e.type !== "hidden" &&
+	!(e.type === "radio" && [...document.getElementsByName(e.name)].some((o) => window.walked.has(o))) && !e.closest("details:not([open]) > :not(summary)")
 ).map((e) => e.outerHTML.slice(0, 160)))`
 
 func TestTheTabKeyWalksEveryPageWhole(t *testing.T) {

@@ -40,6 +40,7 @@ type serveFlags struct {
 	listen               string
 	hosts                []string
 	url                  string
+	commitURL            string // of a commit's page
 	cert, key            string
 	insecure, dev        bool
 	mirror               bool
@@ -82,6 +83,7 @@ func serveCommand(e *env) *cobra.Command {
 	fl.StringVar(&f.key, "tls-key", "", "the key `FILE`, for https")
 	fl.BoolVar(&f.insecure, "insecure-listen", false, "let others reach the server without TLS")
 	fl.BoolVar(&f.dev, "dev", false, "ask for no key, on the loopback alone")
+	fl.StringVar(&f.commitURL, "commit-url", "", "the `URL` of a commit's page, with {commit} in it; known for GitHub, GitLab, Gitea and Forgejo")
 	fl.BoolVar(&f.mirror, "mirror", false, "commit and push registry.json after each change")
 	fl.DurationVar(&f.every, "sync", time.Minute, "read Git every `TIME`")
 	fl.StringVar(&f.issuer, "oidc-issuer", "", "the `URL` of the identity provider by which people sign in")
@@ -265,7 +267,7 @@ func (f *serveFlags) remote(e *env, log *slog.Logger) (*source.Remote, error) {
 		dir = filepath.Join(cache, "incipit", strings.NewReplacer(":", "-", "/", "-").Replace(f.listen))
 	}
 	return source.NewRemote(source.RemoteConfig{
-		URL: f.repo, Dir: filepath.Join(dir, "repo.git"), Branch: f.branch, Within: f.within,
+		URL: f.repo, Dir: filepath.Join(dir, "repo.git"), Branch: f.branch, Within: f.within, CommitURL: f.commitURL,
 		Token: func() (string, error) { return e.getenv("INCIPIT_GIT_TOKEN"), nil },
 		Now:   e.now, Notify: func(s string) { log.Info(s) },
 	})

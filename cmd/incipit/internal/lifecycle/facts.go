@@ -43,3 +43,11 @@ func (s *Shared) Facts(ctx context.Context) (Facts, error) {
 	f.Generation, f.Revisions, err = s.Revisions(ctx)
 	return f, err
 }
+
+// CommitURL is where browsers find a commit, "" if that is not known.
+func (s *Shared) CommitURL(commit string) string {
+	if s.config.Remote == nil {
+		return ""
+	}
+	return s.config.Remote.CommitURL(commit)
+}

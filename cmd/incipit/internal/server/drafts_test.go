@@ -40,7 +40,7 @@ func (r *rig) withGit(edit func(*Config)) (dir string) {
 	}
 	git(in.String(), "-C", dir, "fast-import", "--quiet")
 	var err error
-	if r.remote, err = gitsource.NewRemote(gitsource.RemoteConfig{URL: dir, Dir: filepath.Join(r.TempDir(), "clone.git"), Now: time.Now}); err != nil {
+	if r.remote, err = gitsource.NewRemote(gitsource.RemoteConfig{URL: dir, Dir: filepath.Join(r.TempDir(), "clone.git"), Now: time.Now, CommitURL: "https://git.example.com/commits/{commit}"}); err != nil {
 		r.Fatal(err)
 	}
 	if err := r.remote.Fetch(r.Context()); err != nil {

@@ -97,7 +97,7 @@ func TestWhatIsTypedIsSavedCheckedAndProposed(t *testing.T) {
 	if d.Proposed == nil {
 		t.Fatal("nothing is proposed")
 	}
-	r.atEditor(ada, editGreeting).editorHolds(t, 200, d.Proposed.Branch, "git merge origin/")
+	r.atEditor(ada, editGreeting).editorHolds(t, 200, d.Proposed.Branch, "git merge origin/", `href="https://git.example.com/commits/`+d.Proposed.Commit)
 	events, err := r.service.Events(r.asRoot(), 0, 1000)
 	if err != nil {
 		t.Fatal(err)

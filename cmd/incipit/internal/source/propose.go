@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -163,29 +162,4 @@ func proposalKey(req ProposalRequest) string {
 
 func branchOf(req ProposalRequest, v prompt.Version) string {
 	return branchDir(req.Prompt) + "/" + v.String() + "-" + proposalKey(req)
-}
-
-// requestURL is the page of the repository's host on which a branch is proposed
-// to another, "" where the shape of the host is not known.
-func (r *Remote) requestURL(into, branch string) string {
-	host, path, ok := r.git.URL.Page()
-	if !ok || into == "" {
-		return ""
-	}
-	named := func(names ...string) bool {
-		return slices.ContainsFunc(names, func(n string) bool { return strings.Contains(host, n) })
-	}
-	page := url.URL{Scheme: "https", Host: host}
-	switch {
-	case named("gitlab"):
-		page.Path = "/" + path + "/-/merge_requests/new"
-		page.RawQuery = url.Values{"merge_request[source_branch]": {branch}, "merge_request[target_branch]": {into}}.Encode()
-	case named("github"):
-		page.Path, page.RawQuery = "/"+path+"/compare/"+into+"..."+branch, "expand=1"
-	case named("gitea", "forgejo", "codeberg"):
-		page.Path = "/" + path + "/compare/" + into + "..." + branch
-	default:
-		return ""
-	}
-	return page.String()
 }

@@ -302,24 +302,3 @@ func TestAnOverlayShowsTheDraftsFilesAlone(t *testing.T) {
 		t.Errorf("got %v, %v", fi, err)
 	}
 }
-
-func TestTheURLOfARequestIsTheHostsOwn(t *testing.T) {
-	const branch = "incipit/a-b/1.0.1-00ff"
-	for _, tt := range []struct{ remote, want string }{
-		{"https://github.com/team/prompts.git", "https://github.com/team/prompts/compare/main...incipit/a-b/1.0.1-00ff?expand=1"},
-		{"git@github.com:team/prompts.git", "https://github.com/team/prompts/compare/main...incipit/a-b/1.0.1-00ff?expand=1"},
-		{"ssh://git@gitlab.example.com:2222/group/sub/prompts.git", "https://gitlab.example.com/group/sub/prompts/-/merge_requests/new?merge_request%5Bsource_branch%5D=incipit%2Fa-b%2F1.0.1-00ff&merge_request%5Btarget_branch%5D=main"},
-		{"https://gitea.example.com:3000/team/prompts", "https://gitea.example.com:3000/team/prompts/compare/main...incipit/a-b/1.0.1-00ff"},
-		{"https://codeberg.org/team/prompts", "https://codeberg.org/team/prompts/compare/main...incipit/a-b/1.0.1-00ff"},
-		{"https://git.example.com/team/prompts", ""},
-		{t.TempDir(), ""},
-	} {
-		r, err := NewRemote(RemoteConfig{URL: tt.remote, Dir: t.TempDir()})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := r.requestURL("main", branch); got != tt.want {
-			t.Errorf("%s: got %s", tt.remote, got)
-		}
-	}
-}

@@ -23,6 +23,10 @@ type RemoteConfig struct {
 	User    string                 // goes with the token; "" suits GitHub, GitLab and Gitea
 	Timeout time.Duration          // of one command that talks to the remote; 0 is 10 minutes
 
+	// CommitURL is the page of a commit, with {commit} in its place; "" is what
+	// the host of URL is known to have.
+	CommitURL string
+
 	// Author is who commits the mirror, as Name <mail>; "" is incipit.
 	Author string
 
@@ -46,6 +50,9 @@ func NewRemote(c RemoteConfig) (*Remote, error) {
 		return nil, err
 	}
 	if c.Within, err = cleanWithin(c.Within); err != nil {
+		return nil, err
+	}
+	if err := checkCommitURL(c.CommitURL); err != nil {
 		return nil, err
 	}
 	if c.Notify == nil {

@@ -15,17 +15,18 @@ import (
 // markup.
 func (u *UI) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset":   u.assets.path,
-		"now":     u.config.Now,
-		"visible": prompt.Visible,
-		"clip":    func(n int, s string) string { return prompt.Clip(prompt.Visible(s), n) },
-		"when":    when,
-		"ago":     func(t time.Time) string { return ago(u.config.Now(), t) },
-		"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"pathID":  func(id prompt.ID) string { return url.PathEscape(string(id)) },
-		"lower":   strings.ToLower,
-		"list":    func(v ...any) []any { return v },
-		"dict":    dict,
+		"asset":      u.assets.path,
+		"now":        u.config.Now,
+		"visible":    prompt.Visible,
+		"clip":       func(n int, s string) string { return prompt.Clip(prompt.Visible(s), n) },
+		"when":       when,
+		"ago":        func(t time.Time) string { return ago(u.config.Now(), t) },
+		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"pathID":     func(id prompt.ID) string { return url.PathEscape(string(id)) },
+		"commitPage": u.service.CommitURL,
+		"lower":      strings.ToLower,
+		"list":       func(v ...any) []any { return v },
+		"dict":       dict,
 		"may": func(c registry.Caller, p registry.Permission, env string, id prompt.ID) bool {
 			return c.May(p, env, id) == nil
 		},

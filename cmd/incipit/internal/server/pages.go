@@ -170,7 +170,7 @@ func readForm(w *answer, r *http.Request, most int64) error {
 // The headers of a page: it may use what this server sends, and nothing else.
 var pagePolicy = []string{strings.Join([]string{
 	"default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'",
-	"form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
+	"form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'", "trusted-types default",
 }, "; ")}
 
 // show sends a page, or sends the browser elsewhere.

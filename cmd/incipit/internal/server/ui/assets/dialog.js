@@ -1,5 +1,6 @@
 // A link with data-dialog opens its page in a dialog; without a script it is a
 // link to that page.
+import { pageOf } from "./trust.js";
 
 export function dialogs() {
 	const dialog = document.getElementById("dialog");
@@ -23,7 +24,7 @@ async function load(dialog, href) {
 		location.href = href;
 		return false;
 	}
-	const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+	const page = await pageOf(answer);
 	dialog.replaceChildren(...page.querySelector("main").childNodes);
 	window.htmx.process(dialog);
 	return true;

@@ -2,6 +2,7 @@
 // save; with it, what one types is kept in this browser at once, saved in a
 // moment, and looked over.
 import { keeping, leftovers } from "./keep.js";
+import { pageOf } from "./trust.js";
 
 const pause = 800; // ms without a key before what was typed is saved
 const again = 3000; // ms until a server that did not answer is asked again
@@ -141,8 +142,7 @@ async function post(action, signal) {
 		const answer = await fetch(action, {
 			method: "POST", body: new URLSearchParams(new FormData(form)), signal, headers: { "HX-Request": "true", Accept: "text/html" },
 		});
-		const text = await answer.text();
-		return { status: answer.status, page: new DOMParser().parseFromString(text, "text/html") };
+		return { status: answer.status, page: await pageOf(answer) };
 	} catch (error) {
 		return { status: 0, aborted: error.name === "AbortError" };
 	}

@@ -1,5 +1,6 @@
 // The palette of commands: Ctrl K or ⌘K, type, arrow keys, Enter. What it finds
 // is what the page of the search finds, and where one may go from any page.
+import { pageOf } from "./trust.js";
 
 export function palette() {
 	document.addEventListener("keydown", (event) => {
@@ -98,8 +99,7 @@ function near(text) {
 // far is what the page of the search finds; nothing if another look followed.
 async function far(text, signal) {
 	const page = await fetch("/search?q=" + encodeURIComponent(text), { headers: { "HX-Request": "true" }, signal })
-		.then(async (answer) => (answer.ok && !answer.redirected ? await answer.text() : ""))
-		.then((text) => new DOMParser().parseFromString(text, "text/html"))
+		.then(async (answer) => (answer.ok && !answer.redirected ? await pageOf(answer) : null))
 		.catch(() => null); // the server is away, which the page says itself, or another look followed
 	if (signal.aborted) return null;
 	if (!page) return [];

@@ -31,7 +31,7 @@ func TestHomeIsFilteredAsOneTypesAndComesBackAsItWas(t *testing.T) {
 	b.until("the share of the candidate is shown", `document.querySelector("[id='row-team-05/prompt-0005']").innerText.includes("5 %")`)
 	b.open(s.url + "/")
 	b.until("the rows behind the first come by themselves", `(window.scrollTo(0, document.body.scrollHeight), document.querySelectorAll("#matrix > tbody > tr[id]").length === 132)`)
-	b.until("the address says how many there are", `location.search === "?rows=150"`)
+	b.until("the address says how many there are", `location.search === "?rows=135"`)
 	b.open(s.url + "/")
 	b.retype("#q", "prompt-0042")
 	b.until("one row is left", `document.querySelectorAll("#matrix > tbody > tr[id]").length === 1 && document.querySelector("#count").innerText.includes("1 of 132")`)

@@ -11,11 +11,13 @@ import (
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-// How many rows of the matrix are sent at once. The rest follows when one comes
-// near it: all rows of 1,000 prompts are 2.5 MB, which take the server and the
-// browser ten times as long as what one sees of them (BenchmarkHome of uitest).
+// How many rows of the matrix are sent at once: what a window shows. The rest
+// follows when one comes near it: all rows of 1,000 prompts are 2.5 MB, which
+// take the server and the browser ten times as long as what one sees of them, and
+// a keystroke in the search draws new rows (BenchmarkHome of uitest).
 const (
-	homeRows    = 30
+	homeRows    = 15
+	moreRows    = 30
 	maxHomeRows = 5000
 )
 
@@ -128,12 +130,12 @@ func (q homeQuery) Here() string { return q.path() }
 
 // Next is the address of the page with more rows, and Rest that of those rows
 // alone.
-func (q homeQuery) Next() string { return q.with("rows", strconv.Itoa(q.Count+homeRows)) }
+func (q homeQuery) Next() string { return q.with("rows", strconv.Itoa(q.Count+moreRows)) }
 
 // Rest is the rows behind those of the page.
 func (q homeQuery) Rest() string {
 	v := q.values()
-	v.Set("rows", strconv.Itoa(q.Count+homeRows))
+	v.Set("rows", strconv.Itoa(q.Count+moreRows))
 	v.Set("from", strconv.Itoa(q.Count))
 	return homePath(v)
 }

@@ -42,6 +42,6 @@ document.addEventListener("htmx:afterSettle", () => {
 	if (!count || count.dataset.total === total) return;
 	total = count.dataset.total;
 	const address = new URL(location.href);
-	address.searchParams.set("rows", Math.max(30, rows().length));
+	address.searchParams.set("rows", Math.max(15, rows().length));
 	window.htmx.ajax("GET", address.pathname + address.search, { target: "#results", select: "#results", swap: "morph:outerHTML" });
 });

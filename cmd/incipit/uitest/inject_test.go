@@ -2,9 +2,11 @@ package uitest
 
 import (
 	"bufio"
-	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -37,69 +39,124 @@ const foreign = `JSON.stringify([...document.querySelectorAll("*")].filter((e) =
 	[...e.attributes].some((a) => a.name.startsWith("on") || a.name.startsWith("hx-on") || ["href", "src", "action", "formaction", "xlink:href"].includes(a.name) && /^\s*(javascript|data|vbscript|https?:\/\/evil)/i.test(a.value))
 ).map((e) => e.outerHTML.slice(0, 200)))`
 
-func TestNothingThatUsersWroteRuns(t *testing.T) {
-	s := newRepo(t)
-	texts := injections(t)
-	poison(t, s, texts)
-	b := newTab(t)
-	b.expectErrorsOf(s)
-	for _, page := range everyPage("resp-0") {
-		b.open(s.url + page.path)
-		b.until("the page is ready", `document.readyState === "complete"`)
-		if strange := value[string](b, foreign); strange != "[]" {
-			t.Errorf("%s holds %s", page.name, strange)
-		}
-		if value[bool](b, `"ran" in window`) {
-			t.Errorf("%s ran a script", page.name)
-		}
+// clean reports what of the page as it stands is no text of users, and is none
+// of ours.
+func (b *tab) clean(page string) {
+	b.t.Helper()
+	if strange := value[string](b, foreign); strange != "[]" {
+		b.t.Errorf("%s holds %s", page, strange)
 	}
-	// What is looked for and said back is a text of users, too.
-	for _, text := range texts {
-		for _, path := range []string{"/?q=", "/search?q=", "/calls?prompt=customer-support&version=", "/audit?actor="} {
-			b.expect("400 (Bad Request)")
-			b.expect("422 (")
+	if value[bool](b, `"ran" in window`) {
+		b.t.Errorf("%s ran a script", page)
+	}
+}
+
+// TestNothingThatUsersWroteRuns writes the texts into every column that holds
+// what people and programs outside write, looks at every page and dialog that
+// shows them, and then holds the database against the list of its columns.
+func TestNothingThatUsersWroteRuns(t *testing.T) {
+	p := poison(t, injections(t))
+	for _, step := range []struct {
+		name string
+		do   func()
+	}{
+		{"what cannot hold a text refuses it", p.refused},
+		{"the pages", p.pages},
+		{"what changes while one looks", p.live},
+		{"the palette", p.search},
+		{"a draft that is none", p.broken},
+		{"a draft that is proposed", p.proposed},
+		{"a draft that others overtake", p.overtaken},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			p.t = t
+			step.do()
+		})
+	}
+	p.t = t
+	p.stop()
+	p.columns()
+}
+
+// What is looked for and said back is a text of users, too.
+func TestWhatIsLookedForIsSaidBackAsText(t *testing.T) {
+	s := newSite(t)
+	b := newTab(t)
+	b.expect("400 (Bad Request)")
+	b.expect("422 (")
+	for _, text := range injections(t) {
+		for _, path := range []string{"/?q=", "/search?q=", "/calls?prompt=customer-support&version=", "/audit?actor=", "/login?return="} {
 			b.open(s.url + path + escape(text))
-			if strange := value[string](b, foreign); strange != "[]" || value[bool](b, `"ran" in window`) {
-				t.Errorf("%s%s: %s", path, text, strange)
-			}
+			b.clean(path + text)
 		}
 	}
 }
 
-// poison puts the texts wherever one can write something, and serves it.
-func poison(t *testing.T, s *site, texts []string) {
-	t.Helper()
-	all := strings.Join(texts, "\n")
-	const at = "prompts/customer-support/"
-	var meta map[string]any
-	if err := json.Unmarshal([]byte(s.read(at+".prompt-metadata.json")), &meta); err != nil {
-		t.Fatal(err)
-	}
-	meta["description"], meta["author"], meta["change_notes"], meta["model"] = texts[0], texts[1], texts[2], texts[3]
-	meta["tags"], meta["maintainer"], meta["x_unknown"] = texts[:20], texts[4], all
-	text, err := json.MarshalIndent(meta, "", "  ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.write(at+".prompt-metadata.json", string(text)+"\n")
-	s.append(at+"system-prompt.txt", "\n"+strings.NewReplacer("{{", "{ {").Replace(all)+"\n")
-	s.env = append(s.env, "GIT_AUTHOR_NAME="+strings.NewReplacer("<", "‹", ">", "›").Replace(texts[1])+" \"onload=ran()", "GIT_AUTHOR_EMAIL=x\"onmouseover=ran()@example.com")
-	s.run("release", "customer-support", "--minor", "-m", texts[5])
-	s.args = []string{"--dev", "--keep-content", "--keep-subjects"}
-	s.serve("127.0.0.1:0")
-	live := []string{"--env", "production", "--confirm", "production"}
-	s.far(append([]string{"deploy", "customer-support@1.0.0", "--reason", texts[6]}, live...)...)
-	s.far(append([]string{"deploy", "customer-support@1.1.0", "--canary", "20,50", "--reason", texts[7]}, live...)...)
-	s.far("deploy", "customer-support@1.1.0", "--env", "dev", "--reason", texts[8])
-	s.traffic("production", 1)
-	for i, x := range texts {
-		s.post("/v1/keys", object("kind", "sdk", "name", visible(x), "grants", []any{map[string]any{"permissions": []string{"read"}, "environments": []string{"dev"}, "prompts": []string{"*"}}}))
-		s.post("/v1/calls", object("calls", []any{map[string]any{
-			"prompt": "customer-support", "version": "1.1.0", "environment": "dev", "started_at": now(), "latency_ms": 5, "outcome": "error", "error_class": "provider",
-			"model": clip(x, 60), "response_id": clip(x, 100), "finish_reason": clip(x, 30), "subject": x, "input": x, "output": x, "tags": map[string]string{"note": clip(x, 60)},
-		}}))
-		if i < 10 {
-			s.post("/v1/calls/resp-0/feedback", object("name", "n"+string(rune('a'+i)), "value", 0.1, "comment", x))
+// pages looks at every page, and opens each of its dialogs: of pages and of
+// dialogs that differ in what they are about only, three each.
+func (p *poisoned) pages() {
+	b := newTab(p.t)
+	b.expect("404 (Not Found)") // of a link to what there is none of
+	b.signIn(p.url, p.by(1), "/")
+	const place = "/environments/%s/prompts/customer-support/%s"
+	next := []string{"/settings/new-environment", "/settings/environments/staging", "/calls?prompt=customer-support&outcome=error", "/audit?prompt=customer-support"}
+	for _, env := range []string{"dev", "staging", "production"} {
+		for _, page := range []string{"rollout", "deploy?version=1.0.0", "rollback", "promote", "shift", "pause", "resume", "retire", "approve?version=1.1.0"} {
+			next = append(next, fmt.Sprintf(place, env, page))
 		}
 	}
+	for _, page := range everyPage("resp-0") {
+		next = append(next, page.path)
+	}
+	for _, x := range p.texts[:5] {
+		next = append(next, "/calls/"+url.PathEscape(x))
+	}
+	seen, shapes, dialogs := make(map[string]bool), make(map[string]int), make(map[string]int)
+	for given := len(next); len(next) > 0; given-- {
+		path := next[0]
+		next = next[1:]
+		if seen[path] || given <= 0 && shapes[shape(path)] >= 3 {
+			continue
+		}
+		seen[path] = true
+		shapes[shape(path)]++
+		b.open(p.url + path)
+		b.until("the page is ready", `document.readyState === "complete"`)
+		b.clean(path)
+		links := value[[]string](b, `[...document.querySelectorAll("main a[href^='/']:not([data-dialog])")].map((a) => a.getAttribute("href")).filter((h) => !/export|events/.test(h))`)
+		next = append(next, links...)
+		for n, to := range value[[]string](b, `[...document.querySelectorAll("main a[data-dialog]")].map((a) => a.getAttribute("href"))`) {
+			if dialogs[shape(to)]++; dialogs[shape(to)] <= 3 {
+				b.dialog(n, path+" and its dialog "+to)
+			}
+		}
+	}
+	p.t.Logf("%d pages of %d shapes, dialogs: %v", len(seen), len(shapes), dialogs)
+	for _, needed := range []string{"deploy", "rollback", "promote", "shift", "pause", "revoke", "remove", "propose", "discard", "verify"} {
+		found := false
+		for to := range dialogs {
+			found = found || strings.Contains(to, needed)
+		}
+		if !found {
+			p.t.Errorf("no dialog of %s was opened", needed)
+		}
+	}
+}
+
+// shape is a path without what it is about.
+func shape(path string) string {
+	path, _, _ = strings.Cut(path, "?")
+	for _, about := range []string{`^/calls/.*`, `/prompts/[^/]+`, `/environments/[^/]+`, `/(keys|webhooks)/[^/]+`} {
+		path = regexp.MustCompile(about).ReplaceAllStringFunc(path, func(s string) string { return s[:strings.LastIndex(s, "/")] + "/…" })
+	}
+	return path
+}
+
+// dialog opens the nth dialog of the page, and closes it.
+func (b *tab) dialog(n int, what string) {
+	b.t.Helper()
+	b.script(fmt.Sprintf(`document.querySelectorAll("main a[data-dialog]")[%d].click();`, n))
+	b.until(what+" is open", `document.querySelector("#dialog[open]")?.querySelector("h1, h2")`)
+	b.clean(what)
+	b.script(`document.querySelector("#dialog").close()`)
 }

@@ -208,13 +208,18 @@ func (s *Server) show(w *answer, r *http.Request, p *ui.Page, seq int64) error {
 }
 
 // failPage answers with the page of an error. Whoever is not signed in is asked
-// to sign in first, and comes back.
+// to sign in first, and comes back; whoever just tried is told what went wrong,
+// where they can try again.
 func (s *Server) failPage(w *answer, r *http.Request, p *problem) {
 	page := s.pages.Failed(p.Problem)
 	switch {
 	case p.Status < http.StatusInternalServerError && r.URL.Path == auth.KeyPath:
 		page = s.pages.SignIn(r.PostFormValue("return"), &p.Problem)
 		r = asIf(r, "/login?return="+url.QueryEscape(r.PostFormValue("return")))
+	case r.URL.Path == auth.LoginPath, r.URL.Path == auth.CallbackPath:
+		to := r.URL.Query().Get("return")
+		page = s.pages.SignIn(to, &p.Problem)
+		r = asIf(r, "/login?return="+url.QueryEscape(to))
 	case p.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
 		page = &ui.Page{To: "/login?return=" + url.QueryEscape(r.URL.RequestURI())}
 	}

@@ -119,11 +119,20 @@ func (c Caller) Patterns(env string, ps ...Permission) Patterns {
 			out = append(out, g.Prompts...)
 		}
 	}
-	if slices.Contains(out, "*") {
-		return Patterns{"*"}
+	return out.tidy()
+}
+
+// Anywhere are the patterns of the prompts for which the caller has a permission
+// in one environment or another: in order, each once, * alone if it is among
+// them.
+func (c Caller) Anywhere(p Permission) Patterns {
+	var out Patterns
+	for _, g := range c.Grants {
+		if slices.Contains(g.Permissions, p) {
+			out = append(out, g.Prompts...)
+		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out.tidy()
 }
 
 // Patterns are names, and prefixes with a * at their end.
@@ -131,6 +140,14 @@ type Patterns []string
 
 // All reports whether every name fits.
 func (p Patterns) All() bool { return len(p) == 1 && p[0] == "*" }
+
+func (p Patterns) tidy() Patterns {
+	if slices.Contains(p, "*") {
+		return Patterns{"*"}
+	}
+	slices.Sort(p)
+	return slices.Compact(p)
+}
 
 // Fit reports whether a name fits one of the patterns.
 func (p Patterns) Fit(name string) bool { return match(p, name) }

@@ -84,6 +84,7 @@ type DraftNote struct {
 // A DraftState is a draft beside what happened around it.
 type DraftState struct {
 	Draft
+	New      bool           `json:"new"`                // the branch has no such prompt; a draft that was never saved is then a text to start from
 	Others   []DraftNote    `json:"others"`             // who else writes this prompt
 	Conflict *DraftConflict `json:"conflict,omitempty"` // nil: the branch has what the draft started from
 }

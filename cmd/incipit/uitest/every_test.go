@@ -30,6 +30,8 @@ func everyPage(callID string) []knownPage {
 		{"diff-inline", "/prompts/customer-support/diff?from=production&to=1.1.0&view=inline"},
 		{"stats", "/prompts/customer-support/stats"},
 		{"edit", "/prompts/customer-support/edit"},
+		{"new", "/prompts/new?id=customer-support"},
+		{"edit-new", "/prompts/billing%2Fchargebacks/edit"},
 		{"rollout", place + "rollout"},
 		{"rollout-none", "/environments/dev/prompts/data-extraction/rollout"},
 		{"deploy", place + "deploy?version=1.0.1"},

@@ -62,7 +62,8 @@ func (s *Shared) reading(ctx context.Context, id prompt.ID, texts registry.Texts
 }
 
 // Draft is what the caller is writing of a prompt. Where they are not it is the
-// prompt as the branch has it, with the number 0.
+// prompt as the branch has it, with the number 0; and where that has none, the
+// text that a new prompt starts from.
 func (s *Shared) Draft(ctx context.Context, id prompt.ID) (registry.DraftState, error) {
 	var st registry.DraftState
 	owner, err := s.drafting(ctx, id)
@@ -79,11 +80,17 @@ func (s *Shared) Draft(ctx context.Context, id prompt.ID) (registry.DraftState, 
 		if err != nil {
 			return err
 		}
-		if fresh {
-			st.Draft = registry.Draft{Prompt: id, Owner: owner, Base: now, Files: texts, BaseFiles: texts}
+		st.New = len(texts) == 0
+		switch {
+		case !fresh:
+			st.Conflict = conflict(st.Draft, now, texts)
 			return nil
+		case st.New:
+			st.Draft = registry.Draft{Prompt: id, Owner: owner, Base: now, BaseFiles: texts}
+			st.Files, err = s.startingText(ctx, w.Config.Prompts, id)
+			return err
 		}
-		st.Conflict = conflict(st.Draft, now, texts)
+		st.Draft = registry.Draft{Prompt: id, Owner: owner, Base: now, Files: texts, BaseFiles: texts}
 		return nil
 	})
 	if err != nil {

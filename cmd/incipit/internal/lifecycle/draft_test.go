@@ -115,7 +115,7 @@ func TestADraftOfWhatIsNoDraftIsRefused(t *testing.T) {
 			t.Errorf("a base %q: %v", commit, err)
 		}
 	}
-	if anew := r.draft(ada, "new/one"); anew.Base.Version != "" || len(anew.Files) != 0 {
+	if anew := r.draft(ada, "new/one"); !anew.New || anew.Base.Version != "" || len(anew.BaseFiles) != 0 || !strings.Contains(anew.Files[prompt.SystemFile], "one task: New one.") {
 		t.Errorf("a new prompt: %+v", anew)
 	}
 	without := over(t, storetest.SQLite(t), nil)

@@ -39,6 +39,8 @@ func (s *Server) everyPage() []route {
 
 		// A prompt, and what is written of it.
 		{get, "/prompts/{prompt}", "page-prompt", may(ofPrompt, read), s.html(u.Prompt), "A prompt, and where it runs", false},
+		{get, "/prompts/{prompt}/overview", "page-overview", may(ofPrompt, read), s.html(u.Prompt), "The same, also of a prompt whose id is new", false},
+		{get, "/prompts/new", "page-new", may(somewhere, propose), s.html(u.NewPrompt), "Name a prompt to write", false},
 		{get, "/prompts/{prompt}/releases", "page-releases", may(ofPrompt, read), s.html(u.Releases), "The releases of a prompt", false},
 		{get, "/prompts/{prompt}/diff", "page-diff", may(ofPrompt, read), s.html(u.Diff), "Two releases of a prompt compared", false},
 		{get, anEdit, "page-edit", may(ofPrompt, read, propose), s.html(u.Edit), "Write a prompt", false},

@@ -67,6 +67,22 @@ func controls() []control {
 	}
 }
 
+// Nothing says that nothing is written yet, and what stands in the form then.
+func (e *editor) Nothing() string {
+	if e.State.New {
+		return "A text to start from, nothing written yet"
+	}
+	return "As it is on its branch, nothing written yet"
+}
+
+// Moved says what happened on the branch since the draft was begun.
+func (e *editor) Moved() string {
+	if len(e.State.BaseFiles) == 0 {
+		return "Somebody else added a prompt with this id since you began."
+	}
+	return "This prompt changed on its branch since you began."
+}
+
 // Parts are the texts of the form.
 func (e *editor) Parts() map[string]control {
 	out := make(map[string]control)
@@ -112,6 +128,9 @@ func editPage(view string, id prompt.ID, body any) *Page {
 
 func (e *editor) page() *Page {
 	p := editPage("edit", e.ID, e)
+	if e.State.New { // it has no page of its own yet
+		p.Crumbs = []Crumb{{"Prompts", "/"}, {"New prompt", "/prompts/new"}}
+	}
 	if e.Problem != nil {
 		p.Status = e.Problem.Status
 	}

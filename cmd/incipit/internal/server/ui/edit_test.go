@@ -41,3 +41,17 @@ func TestACostIsToldInDollarsWhereItIsKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestAPromptThatIsCalledNewHasAPageOfItsOwn(t *testing.T) {
+	for got, want := range map[string]string{
+		promptPath("new"):                         "/prompts/new/overview",
+		promptPath("new", "?version=", "1.0.0"):   "/prompts/new/overview?version=1.0.0",
+		promptPath("new", "/edit"):                "/prompts/new/edit",
+		promptPath("news"):                        "/prompts/news",
+		promptPath("a/new", "?version=", "1.0.0"): "/prompts/a%2Fnew?version=1.0.0",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}

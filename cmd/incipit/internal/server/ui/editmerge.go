@@ -16,6 +16,7 @@ import (
 type merging struct {
 	ID        prompt.ID
 	Elsewhere bool   // it was saved in another window; else the branch moved
+	Added     bool   // by which there is one that there was not
 	Number    int64  // of the draft that is saved over
 	Commit    string // that the draft starts from then
 	Other     string // what the other state is called
@@ -49,7 +50,7 @@ func (u *UI) MergeEdit(r *http.Request) (*Page, error) {
 	case st.Conflict == nil:
 		return &Page{To: editPath(id)}, nil
 	}
-	m := &merging{ID: id, Number: st.Number, Commit: st.Conflict.Commit, Other: "the branch"}
+	m := &merging{ID: id, Added: len(st.BaseFiles) == 0, Number: st.Number, Commit: st.Conflict.Commit, Other: "the branch"}
 	m.fill(st.Conflict.Files, st.Files)
 	return m.page(http.StatusOK), nil
 }
@@ -171,7 +172,7 @@ func (u *UI) mergeAgain(r *http.Request, st registry.DraftState, why error) (*Pa
 		return out
 	}
 	m := &merging{
-		ID: st.Prompt, Elsewhere: r.PostForm.Get("why") == "elsewhere", Number: draftNumber(r), Commit: r.PostForm.Get("commit"),
+		ID: st.Prompt, Elsewhere: r.PostForm.Get("why") == "elsewhere", Added: len(st.BaseFiles) == 0, Number: draftNumber(r), Commit: r.PostForm.Get("commit"),
 		Other: prompt.Clip(r.PostForm.Get("other"), 80), Problem: problem,
 	}
 	files, _ := registry.MergeTexts(st.BaseFiles, sent("mine"), sent("theirs"))

@@ -12,6 +12,7 @@ type frame struct {
 	*Page
 	Who     registry.Caller
 	Known   bool // somebody is signed in
+	Writes  bool // who may write some prompt
 	Dev     bool
 	Path    string // of the page, with its query: where to come back to
 	Theme   string // light, dark or system
@@ -24,9 +25,14 @@ type frame struct {
 func (u *UI) frame(r *http.Request, p *Page, around Around) frame {
 	who, known := registry.CallerOf(r.Context())
 	return frame{
-		Page: p, Who: who, Known: known && who.Name != "", Dev: u.config.Dev, Path: r.URL.RequestURI(),
+		Page: p, Who: who, Known: known && who.Name != "", Writes: u.writes(who), Dev: u.config.Dev, Path: r.URL.RequestURI(),
 		Theme: themeOf(r), Now: u.config.Now(), Version: u.config.Version, Did: u.didOf(r), Around: around,
 	}
+}
+
+// writes reports whether somebody may write a prompt here.
+func (u *UI) writes(who registry.Caller) bool {
+	return u.service.TakesDrafts() && who.MaySome(registry.MayPropose)
 }
 
 // themeCookie remembers the theme on this browser. It is a cookie, and not the

@@ -23,6 +23,7 @@ func (u *UI) funcs() template.FuncMap {
 		"ago":        func(t time.Time) string { return ago(u.config.Now(), t) },
 		"iso":        func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 		"pathID":     func(id prompt.ID) string { return url.PathEscape(string(id)) },
+		"page":       promptPath,
 		"commitPage": u.service.CommitURL,
 		"lower":      strings.ToLower,
 		"list":       func(v ...any) []any { return v },
@@ -99,7 +100,11 @@ func back(to string) string {
 // places of pages.
 
 func promptPath(id prompt.ID, more ...string) string {
-	return "/prompts/" + url.PathEscape(string(id)) + strings.Join(more, "")
+	at, rest := "/prompts/"+url.PathEscape(string(id)), strings.Join(more, "")
+	if id == "new" && !strings.HasPrefix(rest, "/") {
+		at += "/overview" // at /prompts/new one names a new prompt
+	}
+	return at + rest
 }
 
 func placePath(env string, id prompt.ID, verb string) string {

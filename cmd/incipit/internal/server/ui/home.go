@@ -15,6 +15,7 @@ type home struct {
 	Healths      []registry.Health
 	Maintainers  []string
 	Folders      []folder
+	New          bool // the person may write some prompt
 	Mine         bool // somebody asks who may have prompts of their own
 	Rows         []homeRow
 	All, Chosen  int    // how many prompts there are, and how many of them are asked for
@@ -42,7 +43,7 @@ func (u *UI) Home(r *http.Request) (*Page, error) {
 	who, _ := registry.CallerOf(r.Context())
 	h := home{
 		homeQuery: q, Environments: o.Environments, Columns: o.Environments, Healths: registry.Healths(),
-		Maintainers: o.Maintainers(), Folders: foldersOf(o, q), Mine: who.Person, All: len(o.Prompts),
+		Maintainers: o.Maintainers(), Folders: foldersOf(o, q), New: u.writes(who), Mine: who.Person, All: len(o.Prompts),
 	}
 	if q.Filter.Environment != "" {
 		h.Columns = []string{q.Filter.Environment}

@@ -89,6 +89,7 @@ function near(text) {
 	const words = text.toLowerCase().split(/\s+/).filter(Boolean);
 	const title = (name) => [element("span", { class: "title" }, name)];
 	const pages = [...document.querySelectorAll(".sections a")].map((a) => ({ kind: "page", name: "Go to " + a.textContent, take: () => (location.href = a.href) }));
+	if (document.body.hasAttribute("data-writes")) pages.push({ kind: "page", name: "New prompt", take: () => (location.href = "/prompts/new") });
 	const theme = document.getElementById("theme");
 	const themes = [...theme.options].filter((o) => !o.selected).map((o) => ({
 		kind: "theme", name: "Theme: " + o.textContent, take: () => ((theme.value = o.value), theme.form.requestSubmit()),

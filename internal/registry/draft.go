@@ -81,6 +81,14 @@ type DraftNote struct {
 	Proposed  bool      `json:"proposed"`
 }
 
+// A DraftChange says that a draft was saved, proposed or discarded, and not what
+// is written.
+type DraftChange struct {
+	Seq    int64 // among the changes of all drafts
+	Prompt prompt.ID
+	Owner  string
+}
+
 // A DraftState is a draft beside what happened around it.
 type DraftState struct {
 	Draft

@@ -105,6 +105,7 @@ func TestTwoWindowsThatWriteTheSameDraftLoseNothing(t *testing.T) {
 	second.expect("409")
 	first.adds("system", "\nThis was written in the first window.")
 	first.untilSaved()
+	second.sees("Saved elsewhere") // and it goes on, until it is saved
 	second.adds("system", "\nThis was written in the second window.")
 	second.sees("saved in another window meanwhile")
 	second.adds("system", " And more.") // one goes on, and it is shown, too

@@ -23,7 +23,11 @@ type beat struct {
 // events tells an open page what has changed, until it is closed or who reads
 // it may not any more.
 func (s *Server) events(w *answer, r *http.Request) error {
-	reader, ok := s.newsroom.add()
+	caller, writer := w.caller, ""
+	if r.URL.Query().Has("drafts") && caller.MaySome(registry.MayPropose) {
+		writer = caller.Name
+	}
+	reader, ok := s.newsroom.add(writer)
 	if !ok {
 		return registry.WithFix(registry.Errorf(registry.ErrUnavailable, "as many pages are open as this server can tell of changes"), "try again in a moment")
 	}
@@ -37,8 +41,10 @@ func (s *Server) events(w *answer, r *http.Request) error {
 	beats, checks := time.NewTicker(pageBeat), time.NewTicker(auth.Recheck)
 	defer beats.Stop()
 	defer checks.Stop()
-	caller := w.caller
 	out.event("beat", "", jsonLine(beat{s.config.Now().UTC(), s.newsroom.seq.Load()}))
+	if writer != "" { // what changed before they were listened for
+		out.event("draft", "", jsonLine(s.newsroom.ofDrafts(registry.DraftChange{})))
+	}
 	for out.flush() == nil {
 		select {
 		case <-r.Context().Done():
@@ -52,7 +58,7 @@ func (s *Server) events(w *answer, r *http.Request) error {
 				return nil
 			}
 		case what := <-reader.news:
-			if what.Prompt == "" || caller.MayAny(registry.MayRead, what.Environment, what.Prompt) {
+			if what.mayKnow(caller) {
 				out.event(what.Kind, "", jsonLine(what))
 			}
 		}
@@ -70,7 +76,7 @@ func (s *Server) still(r *http.Request, c registry.Caller) (registry.Caller, boo
 	if err != nil {
 		return c, !errors.Is(err, registry.ErrForbidden)
 	}
-	return now, now.MaySome(registry.MayRead)
+	return now, now.MaySome(registry.MayRead) || now.MaySome(registry.MayPropose)
 }
 
 // jsonLine is v on one line, as an event holds it.

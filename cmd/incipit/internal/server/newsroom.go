@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -21,17 +22,21 @@ const (
 )
 
 // News is what an open page is told: where something has changed, and never
-// what. The page asks again, as whoever it is.
+// what. The page asks again, as whoever it is. News of drafts names one of the
+// reader's own, or none: any of them may have changed.
 type news struct {
-	Kind        string    `json:"-"` // changed, rollout or all
+	Kind        string    `json:"-"` // changed, rollout, draft or all
 	Seq         int64     `json:"seq"`
 	Environment string    `json:"environment"`
 	Prompt      prompt.ID `json:"prompt"`
+
+	writer string // who alone is told; "" where everybody is
 }
 
 // A newsroom tells open pages what has changed. It follows the audit log, in
-// which every change stands, whoever made it and on whichever replica; the
-// evidence of a rollout, which is no change, it looks at besides.
+// which every change stands, whoever made it and on whichever replica. The
+// evidence of a rollout, which is no change, and drafts, which change nothing
+// that runs, it looks at besides, these while somebody has an editor open.
 type newsroom struct {
 	newsSource
 	log *slog.Logger
@@ -47,10 +52,15 @@ type newsSource struct {
 	LastEvent func(context.Context) (int64, error)
 	Events    func(ctx context.Context, after int64, limit int) ([]registry.Event, error)
 	Rollouts  func(ctx context.Context, env string) ([]registry.RolloutReport, error)
+
+	LastDraftChange func(context.Context) (int64, error)
+	DraftChanges    func(ctx context.Context, after int64, limit int) ([]registry.DraftChange, error)
 }
 
 // A reader is an open page.
 type reader struct {
+	writer string // whose drafts it follows, "" for none
+
 	news chan news
 	gone chan struct{} // closed when the server stops
 }
@@ -59,14 +69,15 @@ func newNewsroom(from newsSource, log *slog.Logger) *newsroom {
 	return &newsroom{newsSource: from, log: log, readers: make(map[*reader]struct{})}
 }
 
-// add takes a reader in, and reports false if there is no room.
-func (n *newsroom) add() (*reader, bool) {
+// add takes a reader in, who follows the drafts of a writer, or of nobody. It
+// reports false if there is no room.
+func (n *newsroom) add(writer string) (*reader, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.closed || len(n.readers) >= maxReaders {
 		return nil, false
 	}
-	r := &reader{make(chan news, unread), make(chan struct{})}
+	r := &reader{writer, make(chan news, unread), make(chan struct{})}
 	n.readers[r] = struct{}{}
 	return r, true
 }
@@ -81,6 +92,18 @@ func (n *newsroom) count() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.readers)
+}
+
+// writing reports whether somebody follows drafts.
+func (n *newsroom) writing() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for r := range n.readers {
+		if r.writer != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // close sends every reader away.
@@ -102,9 +125,12 @@ func (n *newsroom) tell(what news) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for r := range n.readers {
+		if what.Kind == "draft" && (r.writer == "" || what.writer != "" && what.writer != r.writer) {
+			continue
+		}
 		one := what
 		if len(r.news) == unread-1 {
-			one.Kind = "all"
+			one = news{Kind: "all", Seq: what.Seq}
 		}
 		select {
 		case r.news <- one:
@@ -118,7 +144,7 @@ func (n *newsroom) follow(ctx context.Context) {
 	look, evidence := time.NewTicker(newsLook), time.NewTicker(evidenceLook)
 	defer look.Stop()
 	defer evidence.Stop()
-	stood, wrong := make(map[registry.Place]string), false
+	stood, drafts, wrong := make(map[registry.Place]string), int64(notFollowed), false
 	for {
 		var err error
 		select {
@@ -126,6 +152,9 @@ func (n *newsroom) follow(ctx context.Context) {
 			return
 		case <-look.C:
 			err = n.look(ctx)
+			var draftsErr error
+			drafts, draftsErr = n.lookAtDrafts(ctx, drafts)
+			err = errors.Join(err, draftsErr)
 		case <-evidence.C:
 			if n.count() > 0 {
 				stood, err = n.lookAtRollouts(ctx, stood)
@@ -159,7 +188,7 @@ func (n *newsroom) look(ctx context.Context) error {
 	}
 	for _, e := range events {
 		n.seq.Store(e.Seq)
-		n.tell(news{"changed", e.Seq, e.Environment, e.Prompt})
+		n.tell(news{Kind: "changed", Seq: e.Seq, Environment: e.Environment, Prompt: e.Prompt})
 	}
 	return nil
 }
@@ -182,7 +211,7 @@ func (n *newsroom) lookAtRollouts(ctx context.Context, stood map[registry.Place]
 		}
 		stand[place] = short(string(text))
 		if stood[place] != stand[place] {
-			n.tell(news{"rollout", n.seq.Load(), place.Environment, place.Prompt})
+			n.tell(news{Kind: "rollout", Seq: n.seq.Load(), Environment: place.Environment, Prompt: place.Prompt})
 		}
 	}
 	return stand, nil

@@ -45,6 +45,7 @@ func (s *Server) everyPage() []route {
 		{get, "/prompts/{prompt}/diff", "page-diff", may(ofPrompt, read), s.html(u.Diff), "Two releases of a prompt compared", false},
 		{get, anEdit, "page-edit", may(ofPrompt, read, propose), s.html(u.Edit), "Write a prompt", false},
 		{post, anEdit, "page-save-draft", may(ofPrompt, propose), s.htmlOfDraft(u.SaveEdit), "Keep what was written", true},
+		{get, anEdit + "/elsewhere", "page-elsewhere", may(ofPrompt, propose), s.html(u.ElsewhereEdit), "Whether a draft was saved in another window", false},
 		{post, anEdit + "/preview", "page-preview-draft", may(ofPrompt, propose), s.htmlOfDraft(u.PreviewEdit), "What was written, with values for its variables", true},
 		{post, anEdit + "/test", "page-test-draft", may(ofPrompt, propose), s.htmlOfDraft(u.TestEdit), "Run the suite on what was written", false},
 		{get, anEdit + "/merge", "page-merge-draft", may(ofPrompt, propose), s.html(u.MergeEdit), "Put two states of a prompt together", false},
@@ -107,7 +108,7 @@ func (s *Server) everyPage() []route {
 		// What stands around the pages.
 		{get, "/login", "page-login", open("is how one says who one is"), s.html(u.Login), "Sign in", false},
 		{get, "/signed-in", "page-signed-in", may(signedIn), hidden(s.signedIn), "Whether the session goes on", true},
-		{get, "/events", "page-events", may(somewhere, read), hidden(s.events), "What has changed, for the pages that are open", false},
+		{get, "/events", "page-events", may(somewhere, read, propose), hidden(s.events), "What has changed, for the pages that are open", false},
 		{post, "/theme", "page-theme", open("changes nothing but a cookie"), hidden(s.theme), "Choose light or dark", false},
 		{get, ui.AssetPath, "page-asset", open("is the same for everybody"), hidden(s.asset), "Scripts and styles of the pages", true},
 	}

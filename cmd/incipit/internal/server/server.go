@@ -129,7 +129,7 @@ func New(c Config) (*Server, error) {
 	s := &Server{config: c, service: c.Service, log: c.Log, streams: newStreams(), origin: http.NewCrossOriginProtection(), toFetch: make(chan struct{}, 1)}
 	s.hub = newHub(source{c.Service.Revisions, c.Service.Patches, c.Service.Snapshot}, c.Log)
 	s.admission = newAdmission(load{c.MaxRecording, c.MaxRecordingBytes}, c.Recorders)
-	s.newsroom = newNewsroom(newsSource{c.Service.LastEvent, c.Service.Events, c.Service.Rollouts}, c.Log)
+	s.newsroom = newNewsroom(newsSource{c.Service.LastEvent, c.Service.Events, c.Service.Rollouts, c.Service.LastDraftChange, c.Service.DraftChanges}, c.Log)
 	s.metrics = newMetrics(s)
 	var err error
 	if s.pages, err = ui.New(ui.Config{

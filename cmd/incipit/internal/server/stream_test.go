@@ -31,8 +31,14 @@ type event struct {
 
 func (r *rig) listen(env, key string, headers ...string) *listener {
 	r.Helper()
+	return r.listenAt("/v1/environments/"+env+"/stream", key, headers...)
+}
+
+// listenAt reads the stream at a path.
+func (r *rig) listenAt(path, key string, headers ...string) *listener {
+	r.Helper()
 	ctx, cancel := context.WithCancel(r.Context())
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/v1/environments/"+env+"/stream", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+path, nil)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -14,6 +14,10 @@ import (
 
 const draftColumns = `prompt, owner, number, base, base_files, files, proposed, updated_us, seal`
 
+// nextDraftSeq counts a change of a draft. It holds the row to the end of its
+// transaction: numbers are committed in their order.
+const nextDraftSeq = `UPDATE meta SET number = number + 1 WHERE name = 'drafts' RETURNING number`
+
 // maxDrafts bounds how many drafts somebody has.
 const maxDrafts = 200
 
@@ -168,6 +172,30 @@ func (s *Store) Drafts(ctx context.Context, id prompt.ID, owner string) ([]regis
 	})
 }
 
+// LastDraftChange is the number of the last change of any draft, 0 if there was
+// none. It goes back only when a backup is restored.
+func (s *Store) LastDraftChange(ctx context.Context) (int64, error) {
+	return get(ctx, s, func(q querier) (int64, error) {
+		var seq int64
+		err := q.QueryRowContext(ctx, `SELECT number FROM meta WHERE name = 'drafts'`).Scan(&seq)
+		return seq, err
+	})
+}
+
+// DraftChanges lists the drafts that were changed after a number, in the order
+// of the last change of each, at most limit of them.
+func (s *Store) DraftChanges(ctx context.Context, after int64, limit int) ([]registry.DraftChange, error) {
+	return get(ctx, s, func(q querier) (out []registry.DraftChange, err error) {
+		err = rows(ctx, q, func(rs *sql.Rows) error {
+			var c registry.DraftChange
+			err := rs.Scan(&c.Seq, &c.Prompt, &c.Owner)
+			out = append(out, c)
+			return err
+		}, `SELECT seq, prompt, owner FROM draft WHERE seq > $1 ORDER BY seq LIMIT $2`, after, limit)
+		return out, err
+	})
+}
+
 // draft reads a row. Where there is none, or one that was discarded, live is
 // false; of the latter the number counts.
 func draft(ctx context.Context, q querier, id prompt.ID, owner string) (d registry.Draft, live bool, err error) {
@@ -227,13 +255,17 @@ func putDraft(ctx context.Context, tx *tx, d registry.Draft, before int64, disca
 			proposed = string(raw)
 		}
 	}
+	var seq int64
+	if err := tx.QueryRowContext(ctx, nextDraftSeq).Scan(&seq); err != nil {
+		return err
+	}
 	us := toMicros(d.UpdatedAt)
 	sum := seal(string(d.Prompt), d.Owner, itoa(d.Number), base, baseFiles, files, proposed, itoa(us))
 	res, err := tx.ExecContext(ctx, `
-		INSERT INTO draft (`+draftColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		INSERT INTO draft (`+draftColumns+`, seq) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT (prompt, owner) DO UPDATE SET number = excluded.number, base = excluded.base, base_files = excluded.base_files,
-			files = excluded.files, proposed = excluded.proposed, updated_us = excluded.updated_us, seal = excluded.seal
-		WHERE draft.number = $10`,
-		string(d.Prompt), d.Owner, d.Number, base, baseFiles, files, proposed, us, sum, before)
+			files = excluded.files, proposed = excluded.proposed, updated_us = excluded.updated_us, seal = excluded.seal, seq = excluded.seq
+		WHERE draft.number = $11`,
+		string(d.Prompt), d.Owner, d.Number, base, baseFiles, files, proposed, us, sum, seq, before)
 	return one(res, err, finalError{registry.WithFix(registry.Errorf(registry.ErrConflict, "the draft of %s was saved elsewhere meanwhile", d.Prompt), "read it again, put both together, and save that")})
 }

@@ -194,3 +194,91 @@ func TestDraftsAreBounded(t *testing.T) {
 		}
 	})
 }
+
+func TestChangesOfDraftsAreCountedAndTellNothingOfThem(t *testing.T) {
+	storetest.EachDatabase(t, func(t *testing.T, d storetest.Database) {
+		s, ctx := d.Open(t), t.Context()
+		tells := func(after, last int64, want ...registry.DraftChange) {
+			t.Helper()
+			seq, err := s.LastDraftChange(ctx)
+			if err != nil || seq != last {
+				t.Errorf("the last is %d, want %d: %v", seq, last, err)
+			}
+			got, err := s.DraftChanges(ctx, after, 10)
+			if diff := cmp.Diff(want, got); err != nil || diff != "" {
+				t.Errorf("after %d: %v\n%s", after, err, diff)
+			}
+		}
+		tells(0, 0)
+		first := saved(t, s, written("one"))
+		saved(t, s, written("one")) // the same again, which changes nothing
+		other := written("theirs")
+		other.Owner = "bob@example.com"
+		saved(t, s, other)
+		tells(0, 2, registry.DraftChange{Seq: 1, Prompt: "support", Owner: writer}, registry.DraftChange{Seq: 2, Prompt: "support", Owner: other.Owner})
+		first.Files = registry.Texts{}
+		saved(t, s, first)
+		tells(0, 3, registry.DraftChange{Seq: 2, Prompt: "support", Owner: other.Owner}, registry.DraftChange{Seq: 3, Prompt: "support", Owner: writer})
+		first.Number = 7
+		if _, err := s.SaveDraft(ctx, first); !errors.Is(err, registry.ErrConflict) {
+			t.Error(err)
+		}
+		tells(3, 3)
+		if err := s.DiscardDraft(ctx, "support", writer, 2, by("draft.discard")); err != nil {
+			t.Fatal(err)
+		}
+		tells(3, 4, registry.DraftChange{Seq: 4, Prompt: "support", Owner: writer})
+		if got, err := s.DraftChanges(ctx, 0, 1); err != nil || len(got) != 1 || got[0].Seq != 2 {
+			t.Errorf("at most one: %+v, %v", got, err)
+		}
+	})
+}
+
+// Of drafts that are saved at once each change has a number of its own, and none
+// is committed behind one that was told.
+func TestChangesOfDraftsAreCommittedInTheirOrder(t *testing.T) {
+	storetest.EachDatabase(t, func(t *testing.T, d storetest.Database) {
+		s := d.Open(t)
+		const writers, saves = 4, 10
+		var wg sync.WaitGroup
+		for i := range writers {
+			wg.Go(func() {
+				draft := written("x")
+				draft.Owner = fmt.Sprintf("w%d@example.com", i)
+				for n := range saves {
+					var err error
+					draft.Files = registry.Texts{prompt.SystemFile: fmt.Sprint(n)}
+					if draft, err = s.SaveDraft(t.Context(), draft); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		done := make(chan struct{})
+		go func() { wg.Wait(); close(done) }() // ends with the writers
+		seen, told := int64(0), make(map[string]int64)
+		for ended := false; !ended; {
+			select {
+			case <-done:
+				ended = true // and one more look
+			default:
+			}
+			changes, err := s.DraftChanges(t.Context(), seen, 100)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range changes {
+				seen, told[c.Owner] = c.Seq, c.Seq
+			}
+		}
+		all, err := s.DraftChanges(t.Context(), 0, 100)
+		if err != nil || len(all) != writers || seen != writers*saves {
+			t.Fatalf("%+v, up to %d: %v", all, seen, err)
+		}
+		for _, c := range all {
+			if told[c.Owner] != c.Seq {
+				t.Errorf("of %s one was told up to %d, and the last is %d", c.Owner, told[c.Owner], c.Seq)
+			}
+		}
+	})
+}

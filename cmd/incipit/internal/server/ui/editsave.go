@@ -2,6 +2,7 @@ package ui
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -36,6 +37,31 @@ func (u *UI) SaveEdit(r *http.Request) (*Page, error) {
 		p.Status = http.StatusUnprocessableEntity
 	}
 	return p, nil
+}
+
+// An elsewhere is whether a draft was saved in another window, as one that saw
+// a number of it is told.
+type elsewhere struct {
+	ID    prompt.ID
+	Draft *registry.Draft // as it is saved now, with the number 0 if it was discarded; nil: as the window has it
+}
+
+// ElsewhereEdit tells an open editor whether its draft was saved elsewhere since
+// the number that it saw.
+func (u *UI) ElsewhereEdit(r *http.Request) (*Page, error) {
+	id, err := prompt.ParseID(r.PathValue("prompt"))
+	if err != nil {
+		return nil, err
+	}
+	d, err := u.service.SavedDraft(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	e := elsewhere{ID: id}
+	if fmt.Sprint(d.Number) != r.URL.Query().Get("number") {
+		e.Draft = &d
+	}
+	return editPage("editelsewhere", id, e), nil
 }
 
 // PreviewEdit shows the texts with values for their variables. It saves

@@ -81,10 +81,23 @@ function edit() {
 			}
 			saved = JSON.stringify(sent);
 		}
-		morph(page, ["outlook", "around", "saved", ...fields.slice(0, 4).map((name) => "wrong-" + name)]);
+		morph(page, ["outlook", "around", "saved", "elsewhere", ...fields.slice(0, 4).map((name) => "wrong-" + name)]);
 		variables(page);
 	}
 
+	// elsewhere asks whether another window saved the draft. While a save of ours is
+	// under way it would pass for one.
+	async function elsewhere() {
+		await running;
+		const asked = number();
+		const page = stuck ? null : await get(document.getElementById("elsewhere").dataset.ask + "?number=" + asked);
+		if (!page) return;
+		if (running || asked !== number()) return elsewhere();
+		morph(page, ["elsewhere"]);
+		for (const t of document.querySelectorAll("#elsewhere [data-clock]")) t.textContent = new Date(t.dateTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+	}
+
+	document.addEventListener("live", (event) => event.target.id === "elsewhere" && elsewhere());
 	form.addEventListener("input", (event) => !/^(var|seen)\./.test(event.target.name ?? "") && typed());
 	form.addEventListener("submit", (event) => {
 		const by = event.submitter;
@@ -134,6 +147,12 @@ function show(state) {
 	if (["offline", "session", "refused", "elsewhere"].includes(state)) {
 		document.getElementById("said").textContent = all.querySelector(`[data-is="${state}"]`).textContent;
 	}
+}
+
+// get is a page of ours; null where there is none now.
+async function get(path) {
+	const answer = await fetch(path, { headers: { "HX-Request": "true", Accept: "text/html" } }).catch(() => null);
+	return answer?.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
 }
 
 // post sends the form. Its answer has a page, if it is one.

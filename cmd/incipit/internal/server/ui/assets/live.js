@@ -3,7 +3,7 @@
 // only its differences are put in place, so that focus and what one typed stay.
 //
 // Topics: * (any change), prompt:ID, place:ENV/ID, rollout:ENV/ID (also its
-// evidence), settings.
+// evidence), settings, draft:ID (the reader's own draft, wherever it is saved).
 import { ago, now, serverTime } from "./times.js";
 
 const quiet = 12000; // ms without a word from the server, which speaks every 5 s
@@ -17,29 +17,50 @@ let seen = Number(document.body.dataset.seq); // the number of the last event th
 // only six connections to a server that has no HTTP/2.
 export function follow() {
 	const others = new BroadcastChannel("incipit-live");
-	others.onmessage = (event) => hear(event.data);
+	const writes = Boolean(document.querySelector('[data-live^="draft:"]'));
+	let listening;
+	others.onmessage = ({ data }) => {
+		if (data.kind === "writes") listening?.toDrafts();
+		else if (data.kind === "who") writes && others.postMessage({ kind: "writes" });
+		else hear(data);
+	};
 	const tell = (message) => {
 		hear(message);
 		others.postMessage(message);
 	};
-	if (navigator.locks) navigator.locks.request("incipit-live", () => new Promise(() => listen(tell)));
-	else listen(tell);
+	const lead = () => {
+		listening = listen(tell, writes);
+		others.postMessage({ kind: "who" }); // has an editor open, and must hear of drafts
+	};
+	if (navigator.locks) navigator.locks.request("incipit-live", () => new Promise(lead));
+	else lead();
+	if (writes) others.postMessage({ kind: "writes" });
 	setInterval(watch, 1000);
 }
 
-function listen(tell, wait = 1000) {
-	const source = new EventSource("/events");
-	for (const kind of ["beat", "changed", "rollout", "all"]) {
-		source.addEventListener(kind, (event) => {
-			wait = 1000;
-			tell({ kind, ...JSON.parse(event.data) });
-		});
-	}
-	source.onerror = () => {
-		tell({ kind: "lost" });
-		if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
-		setTimeout(() => listen(tell, Math.min(wait * 2, 10000)), wait);
+// listen tells what the server tells: of drafts only where one has an editor
+// open, for the server looks at them apart.
+function listen(tell, drafts) {
+	let source, timer, wait = 1000;
+	const open = () => {
+		clearTimeout(timer);
+		source?.close();
+		source = new EventSource(drafts ? "/events?drafts" : "/events");
+		for (const kind of ["beat", "changed", "rollout", "draft", "all"]) {
+			source.addEventListener(kind, (event) => {
+				wait = 1000;
+				tell({ kind, ...JSON.parse(event.data) });
+			});
+		}
+		source.onerror = () => {
+			tell({ kind: "lost" });
+			if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
+			timer = setTimeout(open, wait);
+			wait = Math.min(wait * 2, 10000);
+		};
 	};
+	open();
+	return { toDrafts: () => drafts || ((drafts = true), open()) };
 }
 
 function hear(message) {
@@ -51,14 +72,16 @@ function hear(message) {
 	if (message.at) serverTime(Date.parse(message.at));
 	// A change that this page was not told of, because it was still loading or
 	// another tab was taking over, shows in the number of the last event.
-	const missed = message.seq !== seen && !(message.kind === "changed" && message.seq === seen + 1) && message.kind !== "rollout";
-	if (message.kind !== "rollout") seen = message.seq;
+	const beside = message.kind === "rollout" || message.kind === "draft"; // they are no events
+	const missed = message.seq !== seen && !(message.kind === "changed" && message.seq === seen + 1) && !beside;
+	if (!beside) seen = message.seq;
 	if (lost) recover();
 	else if (missed || message.kind === "all") refresh(() => true);
-	else if (message.kind === "changed" || message.kind === "rollout") refresh((topics) => concerns(topics, message));
+	else if (message.kind === "changed" || beside) refresh((topics) => concerns(topics, message));
 }
 
 function concerns(topics, { kind, environment, prompt }) {
+	if (kind === "draft") return topics.some((t) => (prompt ? t === "draft:" + prompt : t.startsWith("draft:")));
 	const place = environment + "/" + prompt;
 	if (topics.includes("rollout:" + place)) return true;
 	if (kind === "rollout") return false;

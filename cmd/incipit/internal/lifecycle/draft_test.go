@@ -1,13 +1,16 @@
 package lifecycle
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/gitrepo"
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/scaffold"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/source"
 	"github.com/incipit-dev/incipit/cmd/incipit/internal/sqlstore/storetest"
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -121,6 +124,36 @@ func TestADraftOfWhatIsNoDraftIsRefused(t *testing.T) {
 	without := over(t, storetest.SQLite(t), nil)
 	if _, err := without.shared.Draft(by(t, ada), "support"); !errors.Is(err, registry.ErrNotFound) {
 		t.Errorf("without Git: %v", err)
+	}
+}
+
+func TestANewPromptStartsFromWhatIncipitNewWrites(t *testing.T) {
+	r, dir := writing(t, storetest.SQLite(t))
+	first := r.draft(ada, "billing/chargebacks")
+	var meta struct{ Created, Author string }
+	if err := json.Unmarshal([]byte(first.Files[prompt.MetadataFile]), &meta); err != nil {
+		t.Fatal(err)
+	}
+	at, err := time.Parse(time.RFC3339, meta.Created)
+	if err != nil || meta.Author != ada+" <"+ada+">" {
+		t.Errorf("%+v, %v", meta, err)
+	}
+	files, err := scaffold.Prompt("prompts", "billing/chargebacks", scaffold.Input{Now: at, Author: meta.Author})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := registry.Texts{}
+	for _, f := range files[:3] { // behind them stands the suite
+		want[strings.TrimPrefix(f.Path, "prompts/billing/chargebacks/")] = string(f.Data)
+	}
+	if !maps.Equal(first.Files, want) {
+		t.Errorf("got %q\nwant %q", first.Files, want)
+	}
+	r.save(ada, saying(first.Draft, newSystem))
+	pushed(t, dir, "prompts/billing/chargebacks/"+prompt.SystemFile, "Somebody else wrote this, and merged it meanwhile.")
+	r.synced()
+	if st := r.draft(ada, "billing/chargebacks"); st.New || st.Conflict == nil || st.Conflict.Clean || st.Files[prompt.SystemFile] != newSystem {
+		t.Errorf("got %+v", st)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/incipit-dev/incipit/cmd/incipit/internal/scaffold"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -53,15 +52,6 @@ func TestAPromptThatIsNotThereIsNamedWrittenAndProposed(t *testing.T) {
 	r.atEditor(ada, newEdit).editorHolds(t, 200, "A new prompt", "You are an assistant for one task: Greet hello", "A text to start from, nothing written yet", "!Pages of this prompt")
 
 	first := r.newDraft(ada)
-	made, err := scaffold.Prompt("prompts", "greet/hello", scaffold.Input{Author: "ada@example.com <ada@example.com>"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, name := range []string{prompt.SystemFile, prompt.UserFile} {
-		if first.Files[name] != string(made[i].Data) {
-			t.Errorf("%s begins with %q", name, first.Files[name])
-		}
-	}
 	if meta := first.Files[prompt.MetadataFile]; !first.New || len(first.Files) != 3 || first.Number != 0 || !strings.Contains(meta, `"author": "ada@example.com <ada@example.com>"`) {
 		t.Errorf("begins with %+v", first)
 	}

@@ -210,7 +210,7 @@ func TestAnOpenEditorIsToldWhetherItsDraftWasSavedElsewhere(t *testing.T) {
 	r.atEditor(ada, editGreeting).editorHolds(t, 200, `data-live="draft:greeting"`, "!Saved elsewhere")
 	r.atEditor(ada, at+"0").editorHolds(t, 200, "!Saved elsewhere", "!Discarded elsewhere", "as this window has it")
 	r.atEditor(ada, editGreeting, "number", "0", "base", base, "system", warm).editorHolds(t, 303)
-	r.atEditor(ada, at+"0").editorHolds(t, 200, "Saved elsewhere", "by ada@example.com", "see the difference", "!warm")
+	r.atEditor(ada, at+"0").editorHolds(t, 200, "Saved elsewhere", "by ada@example.com", "See the difference", "!warm")
 	r.atEditor(ada, at+"1").editorHolds(t, 200, "!Saved elsewhere")
 	r.atEditor(ada, at+"x").editorHolds(t, 200, "Saved elsewhere")
 	r.atEditor(bob, at+"0").editorHolds(t, 200, "!Saved elsewhere")

@@ -94,7 +94,7 @@ function edit() {
 		if (!page) return;
 		if (running || asked !== number()) return elsewhere();
 		morph(page, ["elsewhere"]);
-		for (const t of document.querySelectorAll("#elsewhere [data-clock]")) t.textContent = new Date(t.dateTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+		for (const t of document.querySelectorAll("#elsewhere [data-clock]")) t.textContent = new Date(t.dateTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 	}
 
 	document.addEventListener("live", (event) => event.target.id === "elsewhere" && elsewhere());

@@ -152,7 +152,7 @@ function show(state) {
 // get is a page of ours; null where there is none now.
 async function get(path) {
 	const answer = await fetch(path, { headers: { "HX-Request": "true", Accept: "text/html" } }).catch(() => null);
-	return answer?.ok && !answer.redirected ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+	return answer?.ok && !answer.redirected ? pageOf(answer) : null;
 }
 
 // post sends the form. Its answer has a page, if it is one.

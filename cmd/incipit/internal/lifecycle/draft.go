@@ -58,7 +58,17 @@ func (s *Shared) reading(ctx context.Context, id prompt.ID, texts registry.Texts
 		return err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
-	return do(ctx, w)
+	return unreleased(do(ctx, w))
+}
+
+// unreleased says of a tag that is not a release's what whoever writes a draft
+// can do about it: it is nothing that they wrote.
+func unreleased(err error) error {
+	if source.Forged(err) {
+		return registry.WithFix(registry.Errorf(registry.ErrConflict, "the release before cannot be read from Git: %v", err),
+			"incipit verify tells what happened; fetch the tag again from where it was released")
+	}
+	return err
 }
 
 // Draft is what the caller is writing of a prompt. Where they are not it is the

@@ -184,6 +184,31 @@ func TestADraftIsCheckedAsItIsTyped(t *testing.T) {
 	}
 }
 
+func TestATagThatIsNoReleasesIsSaidToWhoeverWritesADraft(t *testing.T) {
+	for name, args := range map[string][]string{
+		"a tag without a message":        {"tag", "support@9.0.0", "main"},
+		"a tag with a message of others": {"-c", "user.name=x", "-c", "user.email=x@example.com", "tag", "-a", "-m", "mine", "support@9.0.0", "main"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, dir := writing(t, storetest.SQLite(t))
+			d := r.save(ada, saying(r.draft(ada, "support").Draft, newSystem))
+			git(t, dir, args...)
+			r.synced()
+			_, err := r.shared.CheckDraft(by(t, ada), "support", d.Files)
+			if !errors.Is(err, registry.ErrConflict) || !strings.Contains(err.Error(), "support@9.0.0") {
+				t.Errorf("checked: %v", err)
+			}
+			_, err = r.shared.Propose(by(t, ada), registry.ProposeRequest{Prompt: "support", Number: d.Number, Message: "m"})
+			if !errors.Is(err, registry.ErrConflict) || !strings.Contains(err.Error(), "support@9.0.0") {
+				t.Errorf("proposed: %v", err)
+			}
+			if kept := r.draft(ada, "support"); kept.Files[prompt.SystemFile] != newSystem {
+				t.Errorf("kept %+v", kept.Draft)
+			}
+		})
+	}
+}
+
 func TestADraftIsPreviewed(t *testing.T) {
 	r, _ := writing(t, storetest.SQLite(t))
 	first := r.draft(ada, "support").Draft

@@ -61,7 +61,8 @@ func (s *Shared) push(ctx context.Context, d registry.Draft, req registry.Propos
 	}
 	ctx, cancel := context.WithTimeout(ctx, proposeTime)
 	defer cancel()
-	return s.config.Remote.Propose(ctx, source.ProposalRequest{
+	p, err := s.config.Remote.Propose(ctx, source.ProposalRequest{
 		Prompt: d.Prompt, Texts: d.Files, Base: d.BaseFiles, Message: req.Message, Bump: req.Bump, Author: author, Once: fmt.Sprint(d.Number),
 	})
+	return p, unreleased(err)
 }

@@ -45,6 +45,9 @@ func parseTag(name string) (prompt.ID, prompt.Version, bool) {
 // tag says.
 var ErrForged = errors.New("is not the tag of this release")
 
+// Forged reports whether err says of a tag that it is none that a release makes.
+func Forged(err error) bool { return errors.Is(err, ErrForged) || errors.Is(err, gitrepo.ErrLightweight) }
+
 // ReleaseOf reads the release that the tag of id and v makes.
 func (w *Workspace) ReleaseOf(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, error) {
 	o, err := w.reader(ctx)
@@ -123,7 +126,7 @@ func (w *Workspace) Releases(ctx context.Context, id prompt.ID) ([]registry.Rele
 	out := make([]registry.Release, 0, len(versions))
 	for _, v := range versions {
 		r, err := w.ReleaseOf(ctx, id, v)
-		if err != nil && !errors.Is(err, ErrForged) && !errors.Is(err, gitrepo.ErrLightweight) {
+		if err != nil && !Forged(err) {
 			return nil, err
 		}
 		out = append(out, r)

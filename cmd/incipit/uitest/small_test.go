@@ -5,8 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/incipit-dev/incipit/internal/prompt"
 )
 
 // object is a JSON object of names and values.
@@ -25,6 +23,5 @@ func object(pairs ...any) string {
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
 func escape(s string) string       { return url.QueryEscape(s) }
-func visible(s string) string      { return prompt.Visible(s) }
 func clip(s string, n int) string  { return s[:min(n, len(s))] }
 func now() string                  { return time.Now().UTC().Format(time.RFC3339Nano) }

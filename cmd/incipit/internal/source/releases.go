@@ -46,7 +46,9 @@ func parseTag(name string) (prompt.ID, prompt.Version, bool) {
 var ErrForged = errors.New("is not the tag of this release")
 
 // Forged reports whether err says of a tag that it is none that a release makes.
-func Forged(err error) bool { return errors.Is(err, ErrForged) || errors.Is(err, gitrepo.ErrLightweight) }
+func Forged(err error) bool {
+	return errors.Is(err, ErrForged) || errors.Is(err, gitrepo.ErrLightweight)
+}
 
 // ReleaseOf reads the release that the tag of id and v makes.
 func (w *Workspace) ReleaseOf(ctx context.Context, id prompt.ID, v prompt.Version) (registry.Release, error) {

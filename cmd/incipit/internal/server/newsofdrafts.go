@@ -50,6 +50,8 @@ func (w news) mayKnow(c registry.Caller) bool {
 	switch {
 	case w.Kind == "all": // which names nothing
 		return true
+	case w.Kind == "draft" && w.Prompt == "": // any of the reader's own
+		return c.MaySome(registry.MayPropose)
 	case w.Kind == "draft":
 		return c.MayAny(registry.MayPropose, registry.Every, w.Prompt)
 	case w.Prompt == "":

@@ -79,6 +79,7 @@ func TestWhoeverMayNothingIsToldSoAfterSigningIn(t *testing.T) {
 	b.expect("403 (Forbidden)")
 	b.press("Go on")
 	b.sees("eve@example.com may not")
+	b.sees("Sign out")
 	b.clean("the page of somebody who may nothing")
 	s.must(s.admin, "PUT", "/v1/people/eve@example.com", object("grants", everything("x")))
 	s.eventually("what is granted counts", func() bool { return value[bool](b, `fetch("/").then((a) => a.ok)`) })

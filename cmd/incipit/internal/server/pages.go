@@ -210,11 +210,12 @@ func (s *Server) show(w *answer, r *http.Request, p *ui.Page, seq int64) error {
 	return err
 }
 
-// failPage answers with the page of an error. Whoever is not signed in is asked
-// to sign in first, and comes back; whoever just tried is told what went wrong,
-// where they can try again.
+// failPage answers with the page of an error, from which whoever is signed in
+// goes on as from any other. Whoever is not is asked to sign in first, and comes
+// back; whoever just tried is told what went wrong, where they can try again.
 func (s *Server) failPage(w *answer, r *http.Request, p *problem) {
-	page := s.pages.Failed(p.Problem)
+	page, seq := s.pages.Failed(p.Problem), s.newsroom.seq.Load()
+	r = r.WithContext(registry.WithCaller(r.Context(), w.caller))
 	switch {
 	case p.Status < http.StatusInternalServerError && r.URL.Path == auth.KeyPath:
 		page = s.pages.SignIn(r.PostFormValue("return"), &p.Problem)
@@ -226,7 +227,7 @@ func (s *Server) failPage(w *answer, r *http.Request, p *problem) {
 	case p.Status == http.StatusUnauthorized && r.Method == http.MethodGet:
 		page = &ui.Page{To: "/login?return=" + url.QueryEscape(r.URL.RequestURI())}
 	}
-	if err := s.show(w, r, page, 0); err != nil {
+	if err := s.show(w, r, page, seq); err != nil {
 		s.log.ErrorContext(r.Context(), "the page of an error cannot be shown", "request", w.request, "error", err)
 	}
 }

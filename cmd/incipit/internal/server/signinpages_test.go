@@ -118,3 +118,11 @@ func TestWhoeverComesBackFromTheIssuerArrivesOnAPageOfOurs(t *testing.T) {
 		}
 	}
 }
+
+func TestAPageThatFailsIsOneToGoOnFrom(t *testing.T) {
+	r := documented(t)
+	v := r.visit(r.admin)
+	v.shows(v.opens("/prompts/nothing"), 404, "is not found", `href="/rollouts"`, "Sign out", "data-follows")
+	v = r.visit(r.key([]registry.Permission{registry.MayRecord}, "dev", "*"))
+	v.shows(v.opens("/"), 403, "Sign out", "!data-follows")
+}

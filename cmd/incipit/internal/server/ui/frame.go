@@ -13,6 +13,7 @@ type frame struct {
 	Who     registry.Caller
 	Known   bool // somebody is signed in
 	Writes  bool // who may write some prompt
+	Follows bool // and may be told of changes
 	Dev     bool
 	Path    string // of the page, with its query: where to come back to
 	Theme   string // light, dark or system
@@ -25,7 +26,7 @@ type frame struct {
 func (u *UI) frame(r *http.Request, p *Page, around Around) frame {
 	who, known := registry.CallerOf(r.Context())
 	return frame{
-		Page: p, Who: who, Known: known && who.Name != "", Writes: u.writes(who), Dev: u.config.Dev, Path: r.URL.RequestURI(),
+		Page: p, Who: who, Known: known && who.Name != "", Writes: u.writes(who), Follows: who.MaySome(registry.MayRead) || who.MaySome(registry.MayPropose), Dev: u.config.Dev, Path: r.URL.RequestURI(),
 		Theme: themeOf(r), Now: u.config.Now(), Version: u.config.Version, Did: u.didOf(r), Around: around,
 	}
 }

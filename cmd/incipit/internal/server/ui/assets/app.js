@@ -13,4 +13,4 @@ times();
 dialogs();
 palette();
 keys();
-if (document.body.hasAttribute("data-signed-in")) follow();
+if (document.body.hasAttribute("data-follows")) follow();

@@ -176,7 +176,7 @@ func TestARollbackTakesOneClickAndIsTakenBackByAnother(t *testing.T) {
 	}
 	b.fill("dialog #change-reason", "wrong tone")
 	b.fill("dialog #change-confirm", "production")
-	b.do(chromedp.Click(chromedp.CSS("dialog button.danger"), chromedp.NodeVisible))
+	hit(b, chromedp.CSS("dialog button.danger"))
 	b.sees("Rolled back customer-support in production: 1.0.1 → 1.0.0")
 	b.sees("by you")
 	b.press("Undo…")
@@ -184,7 +184,7 @@ func TestARollbackTakesOneClickAndIsTakenBackByAnother(t *testing.T) {
 	b.fill("dialog #change-reason", "it was right")
 	b.until("the command says why", `document.querySelector("dialog[open] #change-plan").innerText.includes("--reason 'it was right'")`)
 	b.fill("dialog #change-confirm", "production")
-	b.do(chromedp.Click(chromedp.CSS("dialog button.primary"), chromedp.NodeVisible))
+	hit(b, chromedp.CSS("dialog button.primary"))
 	b.sees("Deployed customer-support in production: 1.0.0 → 1.0.1")
 
 	b.open(s.url + inProduction + "rollback?return=/")

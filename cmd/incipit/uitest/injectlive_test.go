@@ -127,7 +127,7 @@ func (p *poisoned) overtaken() {
 	b.until("both are shown", `document.querySelector("#merge")`)
 	b.clean("both sides")
 	for _, details := range value[[]string](b, `[...document.querySelectorAll("main details")].map((d, i) => (d.id ||= "details-" + i))`) {
-		b.do(chromedp.Click(chromedp.CSS(fmt.Sprintf("#%s > summary", details)), chromedp.NodeVisible))
+		hit(b, chromedp.CSS(fmt.Sprintf("#%s > summary", details)))
 	}
 	b.clean("both sides, and what was before")
 }

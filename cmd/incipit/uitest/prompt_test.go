@@ -92,12 +92,12 @@ func TestTheComparisonWorksWithoutScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.open(s.url + "/prompts/support")
-	b.do(chromedp.Click(`//nav//a[normalize-space(.)="Compare"]`, chromedp.NodeVisible))
+	hit(b, `//nav//a[normalize-space(.)="Compare"]`)
 	b.do(chromedp.WaitVisible(chromedp.CSS("#texts")))
-	b.do(chromedp.Click(`//a[normalize-space(.)="Swap"]`, chromedp.NodeVisible))
+	hit(b, `//a[normalize-space(.)="Swap"]`)
 	b.do(chromedp.WaitVisible(`//h1[contains(., "1.0.0 → 0.1.1")]`))
-	b.do(chromedp.Click(`//summary[contains(., "unchanged lines")]`, chromedp.NodeVisible))
+	hit(b, `//summary[contains(., "unchanged lines")]`)
 	b.do(chromedp.WaitVisible(`//*[contains(text(), "Nine.")]`))
-	b.do(chromedp.Click(`//noscript/button | //button[normalize-space(.)="Compare"]`, chromedp.NodeVisible))
+	hit(b, `//noscript/button | //button[normalize-space(.)="Compare"]`)
 	b.do(chromedp.WaitVisible(`//h1[contains(., "1.0.0 → 0.1.1")]`))
 }

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // A guarded site asks people who they are.
@@ -65,7 +63,7 @@ func TestAKeyIsMadeUsedAndRevoked(t *testing.T) {
 	other.open(s.url + "/audit")
 	other.sees("key.create")
 
-	b.do(chromedp.Click(`//tr[contains(., "reader")]//a[contains(., "Revoke")]`, chromedp.NodeVisible))
+	hit(b, `//tr[contains(., "reader")]//a[contains(., "Revoke")]`)
 	b.until("it asks again", `document.querySelector("dialog[open] form[action$='/revoke']")`)
 	b.click(`dialog form[action$="/revoke"] button`)
 	b.until("it is revoked", `[...document.querySelectorAll("#keys tr")].some(r => r.innerText.includes("reader") && r.innerText.includes("revoked"))`)

@@ -119,19 +119,29 @@ func (b *tab) open(url string) {
 // click clicks on the first visible element that a CSS selector finds.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	hit(b, chromedp.CSS(selector))
+}
+
+// hit clicks on the first visible element that is found, once the scripts of
+// its page run: before, a dialog's link leads to a page, and nobody hears a key.
+func hit[S chromedp.Selectable](b *tab, where S) {
+	b.t.Helper()
+	b.do(chromedp.WaitVisible(where))
+	b.until("its scripts run", "true")
+	b.do(chromedp.Click(where, chromedp.NodeVisible))
 }
 
 // press clicks on a link or button by the text on it.
 func (b *tab) press(text string) {
 	b.t.Helper()
-	b.do(chromedp.Click(fmt.Sprintf(`//*[self::a or self::button or self::summary][contains(normalize-space(.), %q)]`, text), chromedp.NodeVisible))
+	hit(b, fmt.Sprintf(`//*[self::a or self::button or self::summary][contains(normalize-space(.), %q)]`, text))
 }
 
 // fill types into a field in the place of what stands in it, by the keys.
 func (b *tab) fill(selector, text string) {
 	b.t.Helper()
 	b.do(chromedp.WaitVisible(chromedp.CSS(selector)))
+	b.until("its scripts run", "true")
 	value[bool](b, fmt.Sprintf(`((f) => { f.focus(); f.select(); return true; })(document.querySelector(%s))`, quoted(selector)))
 	b.do(chromedp.SendKeys(chromedp.CSS(selector), text))
 }
@@ -142,13 +152,13 @@ func (b *tab) sees(text string) {
 	b.until("it shows "+text, fmt.Sprintf(`document.body.innerText.includes(%s)`, quoted(text)))
 }
 
-// until waits until an expression is true in the page.
+// until waits until an expression is true in the page, and its scripts run.
 func (b *tab) until(what, expression string) {
 	b.t.Helper()
 	ctx, stop := context.WithTimeout(b.ctx, patience)
 	defer stop()
 	for ctx.Err() == nil {
-		if is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`Boolean(`+expression+`)`)); err == nil && is {
+		if is, err := chromedp.Run(ctx, chromedp.Evaluate[bool](`document.readyState === "complete" && Boolean(`+expression+`)`)); err == nil && is {
 			return
 		}
 		_ = chromedp.Do(ctx, chromedp.Sleep(20*time.Millisecond)) // polls: the page tells nobody

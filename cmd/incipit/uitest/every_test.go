@@ -54,13 +54,16 @@ func everyPage(callID string) []knownPage {
 // themes are what a person can choose.
 func themes() []string { return []string{"light", "dark"} }
 
-// theme chooses one for the pages that are opened after.
+// theme chooses one for the pages that are opened after, as a person does: once,
+// or the page would be on its way again when the next is opened.
 func (b *tab) theme(s *site, theme string) {
 	b.t.Helper()
 	b.open(s.url + "/login")
-	b.do(chromedp.SetValue(chromedp.CSS("#theme"), theme))
-	b.until("the theme is chosen", `document.querySelector("#theme").dispatchEvent(new Event("change", {bubbles: true}))`)
-	b.until("the page has its theme", `document.documentElement.dataset.theme === "`+theme+`"`)
+	b.script(`window.before = true;
+		const menu = document.querySelector("#theme");
+		menu.value = ` + quoted(theme) + `;
+		menu.dispatchEvent(new Event("change", { bubbles: true }));`)
+	b.until("the page has its theme", `!window.before && document.documentElement.dataset.theme === `+quoted(theme))
 }
 
 // expectErrorsOf lets pages that answer with an error do so.

@@ -49,7 +49,7 @@ func TestAPromptThatIsNotThereIsNamedWrittenAndProposed(t *testing.T) {
 	if at := g.header.Get("Location"); at != newEdit {
 		t.Errorf("sent to %s", at)
 	}
-	r.atEditor(ada, newEdit).editorHolds(t, 200, "A new prompt", "You are an assistant for one task: Greet hello", "A text to start from, nothing written yet", "!Pages of this prompt")
+	r.atEditor(ada, newEdit).editorHolds(t, 200, "There is no prompt with this id yet", "You are an assistant for one task: Greet hello", "A text to start from, nothing written yet", "!Pages of this prompt")
 
 	first := r.newDraft(ada)
 	if meta := first.Files[prompt.MetadataFile]; !first.New || len(first.Files) != 3 || first.Number != 0 || !strings.Contains(meta, `"author": "ada@example.com <ada@example.com>"`) {

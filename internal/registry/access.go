@@ -96,9 +96,12 @@ func (c Caller) May(p Permission, env string, id prompt.ID) error {
 }
 
 // MaySome reports whether there is an environment and a prompt for which the
-// caller has the permission: what they are shown is then chosen one by one.
-func (c Caller) MaySome(p Permission) bool {
-	return slices.ContainsFunc(c.Grants, func(g Grant) bool { return slices.Contains(g.Permissions, p) })
+// caller has one of the permissions: what they are shown is then chosen one by
+// one.
+func (c Caller) MaySome(ps ...Permission) bool {
+	return slices.ContainsFunc(c.Grants, func(g Grant) bool {
+		return slices.ContainsFunc(ps, func(p Permission) bool { return slices.Contains(g.Permissions, p) })
+	})
 }
 
 // MayAny is May where Every asks for any one instead of for all: it reports

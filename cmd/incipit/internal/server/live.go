@@ -76,7 +76,7 @@ func (s *Server) still(r *http.Request, c registry.Caller) (registry.Caller, boo
 	if err != nil {
 		return c, !errors.Is(err, registry.ErrForbidden)
 	}
-	return now, now.MaySome(registry.MayRead) || now.MaySome(registry.MayPropose)
+	return now, now.MaySome(registry.MayRead, registry.MayPropose)
 }
 
 // jsonLine is v on one line, as an event holds it.

@@ -26,7 +26,7 @@ type frame struct {
 func (u *UI) frame(r *http.Request, p *Page, around Around) frame {
 	who, known := registry.CallerOf(r.Context())
 	return frame{
-		Page: p, Who: who, Known: known && who.Name != "", Writes: u.writes(who), Follows: who.MaySome(registry.MayRead) || who.MaySome(registry.MayPropose), Dev: u.config.Dev, Path: r.URL.RequestURI(),
+		Page: p, Who: who, Known: known && who.Name != "", Writes: u.writes(who), Follows: who.MaySome(registry.MayRead, registry.MayPropose), Dev: u.config.Dev, Path: r.URL.RequestURI(),
 		Theme: themeOf(r), Now: u.config.Now(), Version: u.config.Version, Did: u.didOf(r), Around: around,
 	}
 }

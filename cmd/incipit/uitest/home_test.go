@@ -48,6 +48,35 @@ func TestHomeIsFilteredAsOneTypesAndComesBackAsItWas(t *testing.T) {
 	b.until("what fits now is shown without being asked for", `document.querySelectorAll("#matrix > tbody > tr[id]").length === 2`)
 }
 
+// Rows are asked for when the end of the table comes near. When what one types
+// has another table shown before they arrive, they are of no use.
+func TestRowsThatComeTooLateChangeNothing(t *testing.T) {
+	s := newRepo(t)
+	s.crowd(130)
+	s.args = []string{"--dev"}
+	s.serve("127.0.0.1:0")
+	b := newTab(t)
+	b.open(s.url + "/")
+	b.until("it is there", `document.readyState === "complete"`)
+	b.script(`
+		window.late = [];
+		const send = XMLHttpRequest.prototype.send, open = XMLHttpRequest.prototype.open;
+		XMLHttpRequest.prototype.open = function (how, to, ...rest) {
+			this.holdBack = to.includes("from=");
+			open.call(this, how, to, ...rest);
+		};
+		XMLHttpRequest.prototype.send = function (body) {
+			if (this.holdBack) window.late.push(() => new Promise((done) => (this.addEventListener("loadend", done), send.call(this, body))));
+			else send.call(this, body);
+		}`)
+	b.until("more rows are asked for", `(window.scrollTo(0, document.body.scrollHeight), window.late.length === 1)`)
+	b.retype("#q", "prompt-0002")
+	b.until("the address says what is asked for", `location.search === "?q=prompt-0002" && document.querySelectorAll("#matrix > tbody > tr[id]").length === 1`)
+	b.script(`window.late[0]().then(() => (window.came = true))`)
+	b.until("they came", `window.came`)
+	b.until("and changed nothing", `location.search === "?q=prompt-0002" && document.querySelectorAll("#matrix > tbody > tr[id]").length === 1`)
+}
+
 func TestTheMatrixIsWalkedByKeys(t *testing.T) {
 	s := newSite(t)
 	b := newTab(t)

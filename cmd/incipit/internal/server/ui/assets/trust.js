@@ -11,7 +11,17 @@ function trust(text) {
 }
 
 globalThis.trustedTypes?.createPolicy("default", { createHTML: (text) => (answers.includes(text) ? text : null) });
-document.addEventListener("htmx:beforeOnLoad", (event) => trust(event.detail.xhr.responseText));
+
+// An answer to an element that has left the page meanwhile is of no use: it would
+// change nothing but the address. No event of such an element comes to the
+// document, so each element that asks is listened to itself.
+function arrived(event) {
+	if (event.target !== event.currentTarget) return;
+	if (event.target.isConnected) trust(event.detail.xhr.responseText);
+	else event.preventDefault();
+}
+
+document.addEventListener("htmx:beforeRequest", (event) => event.target.addEventListener("htmx:beforeOnLoad", arrived));
 
 // pageOf makes a document of what the server answered to a fetch.
 export async function pageOf(answer) {

@@ -196,7 +196,7 @@ func (s *SignIn) Callback(w http.ResponseWriter, r *http.Request) {
 	private(w)
 	st, who, err := s.comeBack(w, r)
 	if err != nil {
-		s.config.Fail(w, r, err)
+		s.config.Fail(w, returning(r, st.Return), err)
 		return
 	}
 	if st.Port != 0 {
@@ -204,14 +204,26 @@ func (s *SignIn) Callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if _, err := s.establishSession(r.Context(), w, proof{way: byIssuer, who: who}); err != nil {
-		s.config.Fail(w, r, err)
+		s.config.Fail(w, returning(r, st.Return), err)
 		return
 	}
 	s.config.Arrive(w, r, Arrival{To: st.Return, Mail: who.Mail, Nothing: s.nothingGranted(r.Context(), who.Mail)})
 }
 
+// returning is r for Fail: of what the issuer sent it holds nothing, and as
+// return, as at LoginPath, where this browser wanted to go.
+func returning(r *http.Request, to string) *http.Request {
+	out, at := *r, *r.URL
+	at.RawQuery = ""
+	if to != "" {
+		at.RawQuery = url.Values{"return": {to}}.Encode()
+	}
+	out.URL = &at
+	return &out
+}
+
 // comeBack checks that this browser began this sign-in, once, and asks the
-// issuer who it was.
+// issuer who it was. What was begun it tells with an error, too.
 func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) (started, identity, error) {
 	strange := again("this sign-in did not begin in this browser, or took more than %d minutes", int(signInAge.Minutes()))
 	c, err := r.Cookie(s.cookieName(signInCookie))
@@ -225,10 +237,10 @@ func (s *SignIn) comeBack(w http.ResponseWriter, r *http.Request) (started, iden
 		return started{}, identity{}, strange
 	}
 	if q.Has("error") {
-		return started{}, identity{}, again("the issuer says: %s", prompt.Clip(q.Get("error"), 60))
+		return st, identity{}, again("the issuer says: %s", prompt.Clip(q.Get("error"), 60))
 	}
 	if iss := q.Get("iss"); iss != "" && iss != s.config.Issuer { // RFC 9207
-		return started{}, identity{}, again("another issuer answered")
+		return st, identity{}, again("another issuer answered")
 	}
 	who, err := s.issuer.identify(r.Context(), q.Get("code"), st.Nonce, st.Verifier)
 	return st, who, err

@@ -73,7 +73,7 @@ func TestSigningInSaysWhatIsWrong(t *testing.T) {
 func TestASignInThatWentWrongIsToldWhereItIsTriedAgain(t *testing.T) {
 	r := documented(t)
 	v := visitor{rig: r}
-	g := r.send("GET", "/auth/callback?code=the-code&state=forged", "", "", "Accept", "text/html")
+	g := r.send("GET", "/auth/callback?code=the-code&state=forged&return=/audit", "", "", "Accept", "text/html")
 	v.shows(g, 401, "did not begin in this browser", "sign in again", "API key", `value="/"`, "!the-code")
 	g = r.send("GET", "/auth/login?return=/audit", "", "", "Accept", "text/html")
 	v.shows(g, 404, "this server has no issuer to sign in at", `value="/audit"`, "API key")

@@ -20,14 +20,21 @@ const (
 func newEditSite(t *testing.T, args ...string) (s *site, origin string) {
 	t.Helper()
 	s = newRepo(t)
-	origin = filepath.Join(t.TempDir(), "origin.git")
+	return s, s.serveOrigin(args...)
+}
+
+// serveOrigin serves a clone of the repository as it stands, which drafts can be
+// pushed to, and says where it is.
+func (s *site) serveOrigin(args ...string) string {
+	s.t.Helper()
+	origin := filepath.Join(s.t.TempDir(), "origin.git")
 	s.git("clone", "-q", "--bare", ".", origin)
 	if len(args) == 0 {
 		args = []string{"--dev"}
 	}
-	s.args = slices.Concat(args, []string{"--repo", origin, "--data", filepath.Join(t.TempDir(), "data")})
+	s.args = slices.Concat(args, []string{"--repo", origin, "--data", filepath.Join(s.t.TempDir(), "data")})
 	s.serve("127.0.0.1:0")
-	return s, origin
+	return origin
 }
 
 // adds puts a text behind what stands in a field, as keys do.

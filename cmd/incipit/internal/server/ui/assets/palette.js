@@ -44,7 +44,7 @@ function open() {
 
 // steer has the list follow what is typed, and the keys move in it.
 function steer(dialog, input, list, hint) {
-	let options = [], at = 0, asked = new AbortController();
+	let options = [], at = 0, asked = new AbortController(), looking;
 	const choose = (n) => {
 		at = Math.max(0, Math.min(options.length - 1, n));
 		for (const [i, option] of [...list.children].entries()) option.setAttribute("aria-selected", String(i === at));
@@ -68,20 +68,26 @@ function steer(dialog, input, list, hint) {
 	};
 	const take = (n) => {
 		const option = options[n];
-		if (!option) return;
+		if (!option || !dialog.open) return;
 		dialog.close();
 		option.take();
 	};
-	input.addEventListener("input", look);
+	// enter takes what was found for what one has typed, also when one types
+	// faster than it is found.
+	const enter = async () => {
+		for (let waited; waited !== looking;) await (waited = looking);
+		take(at);
+	};
+	input.addEventListener("input", () => (looking = look()));
 	input.addEventListener("keydown", (event) => {
 		const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + 8, PageUp: at - 8 }[event.key];
 		if (to === undefined && event.key !== "Enter") return;
 		event.preventDefault();
-		if (event.key === "Enter") take(at);
+		if (event.key === "Enter") enter();
 		else choose(to);
 	});
 	list.addEventListener("click", (event) => take([...list.children].indexOf(event.target.closest("[role=option]"))));
-	look();
+	looking = look();
 }
 
 // near is where one may go from every page.

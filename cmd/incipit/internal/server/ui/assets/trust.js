@@ -12,12 +12,13 @@ function trust(text) {
 
 globalThis.trustedTypes?.createPolicy("default", { createHTML: (text) => (answers.includes(text) ? text : null) });
 
-// An answer to an element that has left the page meanwhile is of no use: it would
-// change nothing but the address. No event of such an element comes to the
-// document, so each element that asks is listened to itself.
+// An answer is of no use when the element that asked, or the one that it is for,
+// has left the page meanwhile: it would change nothing but the address. No event
+// of such an element comes to the document, so each element that asks is listened
+// to itself.
 function arrived(event) {
 	if (event.target !== event.currentTarget) return;
-	if (event.target.isConnected) trust(event.detail.xhr.responseText);
+	if (event.target.isConnected && event.detail.target.isConnected) trust(event.detail.xhr.responseText);
 	else event.preventDefault();
 }
 

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/incipit-dev/incipit/cmd/incipit/internal/words"
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -98,4 +98,4 @@ func runRate(ctx context.Context, e *env, ref string, f registry.Feedback) error
 }
 
 // number is a number as people write it.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+func number(v float64) string { return words.Rounded(v, 6) }

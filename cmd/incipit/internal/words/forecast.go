@@ -2,6 +2,7 @@ package words
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/incipit-dev/incipit/internal/registry"
 )
@@ -19,12 +20,16 @@ func ForecastHead() []string {
 // ForecastRows is what to expect of each step. A cell is "" where nothing can be
 // foreseen.
 func ForecastRows(f *registry.Forecast) [][]string {
-	cell := func(x *float64, scale float64, format string) string {
+	cell := func(x *float64, format func(float64) string) string {
 		if x == nil {
 			return ""
 		}
-		return fmt.Sprintf(format, *x*scale)
+		return format(*x)
 	}
+	calls := func(n float64) string { return Thousands(int64(math.Round(n))) }
+	points := func(part float64) string { return "+" + Rounded(100*part, 3) + " points" }
+	percent := func(pct float64) string { return "+" + Rounded(pct, 3) + " %" }
+	rating := func(drop float64) string { return fmt.Sprintf("-%.2f", drop) }
 	rows := make([][]string, 0, len(f.Steps))
 	for _, s := range f.Steps {
 		takes := "until a person is asked"
@@ -36,8 +41,7 @@ func ForecastRows(f *registry.Forecast) [][]string {
 			takes = "about " + Hours(*s.Hours)
 		}
 		rows = append(rows, []string{
-			s.Share.String(), takes, cell(s.CandidateCalls, 1, "%.0f"), cell(s.ErrorIncrease, 100, "+%.3g points"),
-			cell(s.LatencyIncreasePct, 1, "+%.3g %%"), cell(s.SatisfactionDrop, 1, "-%.2f"),
+			s.Share.String(), takes, cell(s.CandidateCalls, calls), cell(s.ErrorIncrease, points), cell(s.LatencyIncreasePct, percent), cell(s.SatisfactionDrop, rating),
 		})
 	}
 	return rows

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/incipit-dev/incipit/internal/registry"
@@ -12,8 +13,22 @@ import (
 // Unknown stands for a figure that was not measured.
 const Unknown = "-"
 
-// Brief is a number in at most four digits.
-func Brief(x float64) string { return fmt.Sprintf("%.4g", x) }
+// Brief is a number rounded to four digits.
+func Brief(x float64) string { return Rounded(x, 4) }
+
+// Rounded is a number rounded to so many digits. What stands before the point is
+// written out: 36,000, and not 3.6e+04.
+func Rounded(x float64, digits int) string {
+	text := strconv.FormatFloat(x, 'g', digits, 64)
+	if !strings.Contains(text, "e+") {
+		return text
+	}
+	whole, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.Abs(whole) >= 1e15 {
+		return text
+	}
+	return Thousands(int64(whole))
+}
 
 // Rating is a mean of ratings from 1 to 5.
 func Rating(v *float64) string {

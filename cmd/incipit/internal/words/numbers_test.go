@@ -1,6 +1,7 @@
 package words
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +33,15 @@ func TestFiguresAreWrittenWithTheirUnits(t *testing.T) {
 		"24 hours":   Age(24*time.Hour + time.Minute),
 		"30 days":    Age(30*24*time.Hour + time.Minute),
 		"1 minute":   Age(time.Minute),
+		"3.142":      Brief(math.Pi),
+		"9999":       Brief(9999),
+		"36,000":     Brief(36_000.4),
+		"123,500":    Brief(123_456),
+		"-20,000":    Brief(-19_999.6),
+		"1.2e-07":    Brief(1.2e-7),
+		"1e+300":     Brief(1e300),
+		"+Inf":       Brief(math.Inf(1)),
+		"1,230":      Rounded(1234.5, 3),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)

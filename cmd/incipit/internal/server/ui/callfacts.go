@@ -3,7 +3,6 @@ package ui
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -75,4 +74,4 @@ func callScores(t *registry.Trace) []callScore {
 func satisfaction(v float64) string { return "satisfaction " + number(v) + " of 5" }
 
 // number is a score as people write it.
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+func number(v float64) string { return words.Rounded(v, 6) }

@@ -173,7 +173,8 @@ type Key struct {
 	CreatedBy string    `json:"created_by"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	RevokedAt time.Time `json:"revoked_at,omitzero"`
-	Hash      []byte    `json:"-"` // SHA-256 of the secret
+	UsedAt    time.Time `json:"used_at,omitzero"` // when it last opened, to a quarter of an hour
+	Hash      []byte    `json:"-"`                // SHA-256 of the secret
 }
 
 type callerKey struct{}

@@ -65,6 +65,7 @@ type Verifier struct {
 	config   VerifierConfig
 	keys     *recent[string, standing]
 	failures limiter
+	used     usage
 	version  *counter
 }
 
@@ -119,6 +120,7 @@ func (v *Verifier) Authenticate(ctx context.Context, header string, remote netip
 	if why := over(s.key, v.config.Now()); why != "" {
 		return registry.Caller{}, v.refuse(ctx, remote, now, p.id, why)
 	}
+	v.used.note(s.key, now)
 	return callerOf(s.key, source), nil
 }
 
@@ -139,6 +141,7 @@ func (v *Verifier) Valid(ctx context.Context, c registry.Caller) (registry.Calle
 	if over(s.key, v.config.Now()) != "" {
 		return registry.Caller{}, unauthenticated()
 	}
+	v.used.note(s.key, v.config.Now())
 	now := callerOf(s.key, c.Source)
 	now.Request = c.Request
 	return now, nil

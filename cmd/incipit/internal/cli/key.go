@@ -149,7 +149,7 @@ func runKeyList(ctx context.Context, e *env) error {
 		return err
 	}
 	return e.emit(keys, func(w io.Writer) {
-		out := [][]string{{"ID", "KIND", "NAME", "MAY", "EXPIRES", "STATE"}}
+		out := [][]string{{"ID", "KIND", "NAME", "MAY", "USED", "EXPIRES", "STATE"}}
 		for _, k := range keys {
 			state := "good"
 			switch {
@@ -158,7 +158,7 @@ func runKeyList(ctx context.Context, e *env) error {
 			case !k.ExpiresAt.IsZero() && k.ExpiresAt.Before(e.now()):
 				state = "expired"
 			}
-			out = append(out, []string{k.ID, k.Kind, k.Name, registry.GrantWords(k.Grants), orDash(words.Minute(k.ExpiresAt)), state})
+			out = append(out, []string{k.ID, k.Kind, k.Name, registry.GrantWords(k.Grants), orDash(words.Minute(k.UsedAt)), orDash(words.Minute(k.ExpiresAt)), state})
 		}
 		table(w, out)
 	})

@@ -227,6 +227,11 @@ func (s *Shared) Keys(ctx context.Context) ([]registry.Key, error) { return s.db
 // KeysVersion grows with each change of a key or a person.
 func (s *Shared) KeysVersion(ctx context.Context) (int64, error) { return s.db.KeysVersion(ctx) }
 
+// KeysUsed keeps when keys last opened, by id.
+func (s *Shared) KeysUsed(ctx context.Context, at map[string]time.Time) error {
+	return s.db.KeysUsed(ctx, at)
+}
+
 // SetPerson says what somebody who signs in may do; no grant is nothing.
 func (s *Shared) SetPerson(ctx context.Context, p registry.Person) error {
 	p.Mail = strings.ToLower(strings.TrimSpace(p.Mail))

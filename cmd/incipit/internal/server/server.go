@@ -181,6 +181,7 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	g.Go(func() error { s.recheck(ctx); return nil })
 	g.Go(func() error { s.probeAgain(ctx); return nil })
 	g.Go(func() error { s.fetchWhenAsked(ctx); return nil })
+	g.Go(func() error { s.noteKeys(ctx); return nil })
 	return g.Wait()
 }
 

@@ -6,13 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
+	"time"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
 	"github.com/incipit-dev/incipit/internal/registry"
 )
 
-const keyColumns = `id, kind, name, person, grants, created_us, created_by, expires_us, revoked_us, hash, seal`
+const keyColumns = `id, kind, name, person, grants, created_us, created_by, expires_us, revoked_us, hash, seal, used_us`
 
 // AddKey adds an API key. Its id is the caller's to choose, and must be new.
 func (s *Store) AddKey(ctx context.Context, k registry.Key, event registry.Event) error {
@@ -31,8 +34,8 @@ func (s *Store) AddKey(ctx context.Context, k registry.Key, event registry.Event
 	}
 	return s.writeKeys(ctx, event, func(tx *tx) error {
 		res, err := tx.ExecContext(ctx, `
-			INSERT INTO api_key (`+keyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING`,
-			k.ID, k.Kind, k.Name, k.Person, grants, toMicros(k.CreatedAt), k.CreatedBy, toMicros(k.ExpiresAt), toMicros(k.RevokedAt), k.Hash, seal(keySealed(k, grants)...))
+			INSERT INTO api_key (`+keyColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (id) DO NOTHING`,
+			k.ID, k.Kind, k.Name, k.Person, grants, toMicros(k.CreatedAt), k.CreatedBy, toMicros(k.ExpiresAt), toMicros(k.RevokedAt), k.Hash, seal(keySealed(k, grants)...), toMicros(k.UsedAt))
 		return one(res, err, registry.Errorf(registry.ErrConflict, "there is a key %s already", prompt.Clip(k.ID, 80)))
 	})
 }
@@ -44,6 +47,19 @@ func (s *Store) RevokeKey(ctx context.Context, id string, event registry.Event) 
 		res, err := tx.ExecContext(ctx, `
 			UPDATE api_key SET revoked_us = CASE WHEN revoked_us = 0 THEN $1 ELSE revoked_us END WHERE id = $2`, toMicros(s.now()), id)
 		return one(res, err, unknownKey(id))
+	})
+}
+
+// KeysUsed keeps when keys last opened, by id. Unknown ones and what is older
+// than is known change nothing; no event tells of it, and KeysVersion stays.
+func (s *Store) KeysUsed(ctx context.Context, at map[string]time.Time) error {
+	return s.write(ctx, func(tx *tx) error {
+		for _, id := range slices.Sorted(maps.Keys(at)) { // in one order: nobody waits for one another
+			if _, err := tx.ExecContext(ctx, `UPDATE api_key SET used_us = $1 WHERE id = $2 AND used_us < $1`, toMicros(at[id]), id); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -74,7 +90,7 @@ func (s *Store) Keys(ctx context.Context) ([]registry.Key, error) {
 	})
 }
 
-// keySealed is all of a key but when it was revoked.
+// keySealed is all of a key but when it was revoked and used.
 func keySealed(k registry.Key, grants string) []string {
 	return []string{k.ID, k.Kind, k.Name, strconv.FormatBool(k.Person), grants, itoa(toMicros(k.CreatedAt)), k.CreatedBy, itoa(toMicros(k.ExpiresAt)), string(k.Hash)}
 }
@@ -82,12 +98,12 @@ func keySealed(k registry.Key, grants string) []string {
 func scanKey(scan func(...any) error) (registry.Key, error) {
 	var k registry.Key
 	var grants string
-	var created, expires, revoked int64
+	var created, expires, revoked, used int64
 	var sum []byte
-	if err := scan(&k.ID, &k.Kind, &k.Name, &k.Person, &grants, &created, &k.CreatedBy, &expires, &revoked, &k.Hash, &sum); err != nil {
+	if err := scan(&k.ID, &k.Kind, &k.Name, &k.Person, &grants, &created, &k.CreatedBy, &expires, &revoked, &k.Hash, &sum, &used); err != nil {
 		return k, err
 	}
-	k.CreatedAt, k.ExpiresAt, k.RevokedAt = fromMicros(created), fromMicros(expires), fromMicros(revoked)
+	k.CreatedAt, k.ExpiresAt, k.RevokedAt, k.UsedAt = fromMicros(created), fromMicros(expires), fromMicros(revoked), fromMicros(used)
 	what := "key " + prompt.Clip(k.ID, 80)
 	err := sealed(what, sum, keySealed(k, grants)...)
 	if err != nil {

@@ -313,6 +313,14 @@ func TestKeysAndPeopleChangeWithAnEventAndAVersion(t *testing.T) {
 		if diff := cmp.Diff(key.Grants, got.Grants); err != nil || diff != "" || string(got.Hash) != string(key.Hash) || got.CreatedAt.IsZero() || !got.RevokedAt.IsZero() {
 			t.Errorf("%+v, %v %s", got, err, diff)
 		}
+		for _, at := range []int64{200, 100} { // what comes late is not newer
+			if err := s.KeysUsed(ctx, map[string]time.Time{"k1": time.Unix(at, 0), "unknown": time.Unix(at, 0)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := other.Key(ctx, "k1"); err != nil || !got.UsedAt.Equal(time.Unix(200, 0)) {
+			t.Errorf("used at %v, %v", got.UsedAt, err)
+		}
 		if err := s.RevokeKey(ctx, "k1", by("key.revoke")); err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,6 @@
 // A link with data-dialog opens its page in a dialog; without a script it is a
 // link to that page.
-import { pageOf } from "./trust.js";
+import { pageOf } from "./answers.js";
 
 export function dialogs() {
 	const dialog = document.getElementById("dialog");

@@ -2,7 +2,7 @@
 // save; with it, what one types is kept in this browser at once, saved in a
 // moment, and looked over.
 import { keeping, leftovers } from "./keep.js";
-import { pageOf } from "./trust.js";
+import { pageOf } from "./answers.js";
 
 const pause = 800; // ms without a key before what was typed is saved
 const again = 3000; // ms until a server that did not answer is asked again

@@ -1,6 +1,6 @@
 // The palette of commands: Ctrl K or ⌘K, type, arrow keys, Enter. What it finds
 // is what the page of the search finds, and where one may go from any page.
-import { pageOf } from "./trust.js";
+import { pageOf } from "./answers.js";
 
 export function palette() {
 	document.addEventListener("keydown", (event) => {

@@ -1,6 +1,9 @@
-// Only what this server answered becomes elements. The policy of pages
-// (require-trusted-types-for) has the browser ask here before any text does, also
-// for htmx: what is not word for word an answer of the last moments is refused.
+// What the server answers becomes elements: nothing else does, none that comes too
+// late, and without delay.
+
+// The policy of pages (require-trusted-types-for) has the browser ask here before
+// any text becomes elements, also for htmx: what is not word for word an answer of
+// the last moments is refused.
 
 const kept = 8; // answers: several parts of a page are asked for at once
 const answers = [];
@@ -23,6 +26,14 @@ function arrived(event) {
 }
 
 document.addEventListener("htmx:beforeRequest", (event) => event.target.addEventListener("htmx:beforeOnLoad", arrived));
+
+// htmx tells each element that goes of it, by two events. Nothing listens to them,
+// and for the rows of a table they take longer than all the rest, so what is to be
+// replaced is emptied before.
+document.addEventListener("htmx:beforeSwap", ({ detail: { shouldSwap, target, requestConfig } }) => {
+	const { elt } = requestConfig;
+	if (shouldSwap && elt.getAttribute("hx-swap")?.startsWith("outerHTML") && !target.contains(elt)) target.replaceChildren();
+});
 
 // pageOf makes a document of what the server answered to a fetch.
 export async function pageOf(answer) {

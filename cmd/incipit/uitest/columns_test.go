@@ -53,7 +53,7 @@ func textColumns() map[string]map[string]string {
 		"evidence":  {"id": ours, "prompt": aPrompt, "digest": aDigest, "kind": aKind, "note": written, "actor": written},
 		"statement": {"evidence": ours, "envelope": written},
 		"api_key":   {"id": ours, "kind": aKindOfKey, "name": written, "grants": written, "created_by": written},
-		"person":    {"mail": written, "name": ours, "grants": written, "created_by": ours},
+		"person":    {"mail": written, "name": ours, "grants": written, "created_by": written},
 		"audit": {
 			"actor": written, "key_id": ours, "source": ours, "action": ours, "environment": anEnvironment, "prompt": aPrompt, "version": aVersion,
 			"reason": written, "request_id": aRequest, "detail": written, "previous": ours, "hash": ours,

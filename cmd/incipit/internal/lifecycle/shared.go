@@ -232,7 +232,8 @@ func (s *Shared) KeysUsed(ctx context.Context, at map[string]time.Time) error {
 	return s.db.KeysUsed(ctx, at)
 }
 
-// SetPerson says what somebody who signs in may do; no grant is nothing.
+// SetPerson says what somebody who signs in may do; no grant is nothing. Who said
+// it first is kept.
 func (s *Shared) SetPerson(ctx context.Context, p registry.Person) error {
 	p.Mail = strings.ToLower(strings.TrimSpace(p.Mail))
 	if err := checkName(p.Mail); err != nil || !strings.Contains(p.Mail, "@") {
@@ -243,6 +244,8 @@ func (s *Shared) SetPerson(ctx context.Context, p registry.Person) error {
 			return err
 		}
 	}
+	who, _ := registry.CallerOf(ctx)
+	p.CreatedBy = who.Name
 	e := event(ctx, "person")
 	e.Detail = map[string]string{"mail": p.Mail}
 	return s.db.SetPerson(ctx, p, e)

@@ -177,7 +177,7 @@ func TestWhatAPersonMayDoIsSaidAndNotOverwritten(t *testing.T) {
 	conflict := v.posts("/settings/people", url.Values{"mail": {"eve@example.com"}, "seen": {""}, "allow": {"deploy"}, "prompts": {"*"}, "environments": {"*"}})
 	v.shows(conflict, 422, "somebody else changed what eve@example.com may do: read,approve on * in *")
 	v.shows(v.posts("/settings/people", url.Values{"mail": {"eve@example.com"}, "seen": {field(conflict, "seen")}}), 303)
-	v.shows(v.opens("/settings/people"), 200, "nothing")
+	v.shows(v.opens("/settings/people"), 200, "nothing", " by test key")
 }
 
 func TestAWebhookIsAddedTriedAndRemovedOnItsPages(t *testing.T) {

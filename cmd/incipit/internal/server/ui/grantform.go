@@ -27,7 +27,8 @@ type allowance struct {
 func allowances(ticked func(registry.Permission) bool) []allowance {
 	about := map[registry.Permission]string{
 		registry.MayRead: "see what runs, releases and history", registry.MayResolve: "be served prompts", registry.MayRecord: "send calls and feedback",
-		registry.MayDeploy: "deploy, shift, promote, roll back, retire", registry.MayApprove: "approve what others deploy", registry.MayEvidence: "file evidence of tests",
+		registry.MayPropose: "write prompts, and propose them as branches",
+		registry.MayDeploy:  "deploy, shift, promote, roll back, retire", registry.MayApprove: "approve what others deploy", registry.MayEvidence: "file evidence of tests",
 		registry.MaySync: "have Git read", registry.MayAudit: "read the audit log", registry.MayAdmin: "keys, people, environments, webhooks",
 	}
 	out := make([]allowance, 0, len(registry.Permissions()))

@@ -31,6 +31,12 @@ type Interval struct {
 	High     float64 `json:"high"`
 }
 
+// within cuts off what no difference can be, which leaves an interval its level.
+func (i Interval) within(most float64) Interval {
+	cut := func(x float64) float64 { return max(-most, min(x, most)) }
+	return Interval{cut(i.Low), cut(i.Estimate), cut(i.High)}
+}
+
 // interval is an asymptotic confidence sequence at level 1-alpha: it holds at all
 // times together once there is some data, 30 or so of each arm.
 func (s *span) interval(alpha float64) (i Interval, ok bool) {

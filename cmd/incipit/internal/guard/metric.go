@@ -2,6 +2,7 @@ package guard
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/incipit-dev/incipit/internal/prompt"
@@ -36,6 +37,18 @@ func (m Metric) String() string {
 		return fmt.Sprintf("metric %d", uint8(m))
 	}
 	return [metrics]string{"errors", "latency", "first_token", "tokens", "cost", "satisfaction"}[m]
+}
+
+// widest is how far the means of two arms can be apart at most: shares of errors
+// are from 0 to 1, ratings from 1 to 5.
+func (m Metric) widest() float64 {
+	switch m {
+	case Errors:
+		return 1
+	case Satisfaction:
+		return 4
+	}
+	return math.Inf(1)
 }
 
 // A Set is a set of metrics.

@@ -74,6 +74,7 @@ func (d *Detector) Report() Report {
 			one.Deviation = math.Sqrt(stable.variance())
 		}
 		if i, ok := d.spans[m].interval(d.policy.Alpha); ok {
+			i = i.within(m.widest())
 			one.Difference = &i
 		}
 		r.Metrics = append(r.Metrics, one)

@@ -161,10 +161,20 @@ func Policy(r registry.RolloutReport, p guard.Policy) string {
 // Margin is by how much a candidate may be worse on a metric and still be safe.
 func Margin(p guard.Policy, m guard.Metric) string {
 	s := p.Safe
-	return map[guard.Metric]string{
-		guard.Errors: Brief(s.Errors*100) + " points", guard.Latency: Brief(s.Latency*100) + " %", guard.FirstToken: Brief(s.FirstToken*100) + " %",
-		guard.Tokens: Brief(s.Tokens*100) + " %", guard.Cost: Brief(s.Cost*100) + " %", guard.Satisfaction: Brief(s.Satisfaction) + " points",
-	}[m]
+	switch m {
+	case guard.Errors:
+		return points(s.Errors * 100)
+	case guard.Satisfaction:
+		return points(s.Satisfaction)
+	}
+	return Brief(100*map[guard.Metric]float64{guard.Latency: s.Latency, guard.FirstToken: s.FirstToken, guard.Tokens: s.Tokens, guard.Cost: s.Cost}[m]) + " %"
+}
+
+func points(n float64) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return Brief(n) + " points"
 }
 
 // times of rules, and what is done at their ends.

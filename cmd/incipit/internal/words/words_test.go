@@ -104,3 +104,13 @@ func TestWhatWasDoneNamesWhatRuns(t *testing.T) {
 		}
 	}
 }
+
+func TestAMarginIsInTheUnitOfItsMetric(t *testing.T) {
+	p := guard.Policy{Safe: guard.Margins{Errors: .01, Latency: .15, FirstToken: .2, Tokens: .1, Cost: .05, Satisfaction: .25}}
+	want := []string{"1 point", "15 %", "20 %", "10 %", "5 %", "0.25 points"}
+	for i, m := range guard.Metrics() {
+		if got := Margin(p, m); got != want[i] {
+			t.Errorf("%s: %q, want %q", m, got, want[i])
+		}
+	}
+}

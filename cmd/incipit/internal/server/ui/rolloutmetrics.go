@@ -13,14 +13,12 @@ import (
 // on a line, and what speaks against the candidate and for it.
 type metricView struct {
 	words.Metric
-	Kind      string // of its state
-	State     string
-	Against   float64 // how far the evidence that it is worse has come, in percent
-	For       float64 // how far the evidence that it is safe has come, in percent
-	Interval  *intervalView
-	Margin    string
-	WorseText string // 12 % of the way
-	SafeText  string
+	Kind     string // of its state
+	State    string
+	Against  float64 // how far the evidence that it is worse has come, in percent
+	For      float64 // how far the evidence that it is safe has come, in percent
+	Interval *intervalView
+	Margin   string
 }
 
 // An intervalView is a difference with its interval on a line from 0 to 100.
@@ -30,7 +28,7 @@ type intervalView struct{ Low, Width, Estimate, Zero float64 }
 func metricViews(r guard.Report) []metricView {
 	out := make([]metricView, 0, len(r.Metrics))
 	for _, m := range r.Metrics {
-		v := metricView{Metric: words.MetricOf(m), Kind: "busy", State: "neither worse nor safe so far", Against: 100 * words.Weight(m), For: 100 * words.SafeWeight(m), Interval: intervalOf(m.Difference)}
+		v := metricView{Metric: words.MetricOf(m), Kind: "busy", State: "neither worse nor safe", Against: 100 * words.Weight(m), For: 100 * words.SafeWeight(m), Interval: intervalOf(m.Difference)}
 		switch {
 		case m.Guilty:
 			v.Kind, v.State = "bad", "worse"
@@ -44,8 +42,6 @@ func metricViews(r guard.Report) []metricView {
 				v.Margin = words.Margin(r.Policy, metric)
 			}
 		}
-		v.WorseText = fmt.Sprintf("%.0f %% of the way, %s", v.Against, v.Evidence)
-		v.SafeText = fmt.Sprintf("%.0f %% of the way", v.For)
 		out = append(out, v)
 	}
 	return out

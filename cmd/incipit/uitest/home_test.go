@@ -58,21 +58,11 @@ func TestRowsThatComeTooLateChangeNothing(t *testing.T) {
 	b := newTab(t)
 	b.open(s.url + "/")
 	b.until("it is there", `document.readyState === "complete"`)
-	b.script(`
-		window.late = [];
-		const send = XMLHttpRequest.prototype.send, open = XMLHttpRequest.prototype.open;
-		XMLHttpRequest.prototype.open = function (how, to, ...rest) {
-			this.holdBack = to.includes("from=");
-			open.call(this, how, to, ...rest);
-		};
-		XMLHttpRequest.prototype.send = function (body) {
-			if (this.holdBack) window.late.push(() => new Promise((done) => (this.addEventListener("loadend", done), send.call(this, body))));
-			else send.call(this, body);
-		}`)
+	b.holdBackParts("from=")
 	b.until("more rows are asked for", `(window.scrollTo(0, document.body.scrollHeight), window.late.length === 1)`)
 	b.retype("#q", "prompt-0002")
 	b.until("the address says what is asked for", `location.search === "?q=prompt-0002" && document.querySelectorAll("#matrix > tbody > tr[id]").length === 1`)
-	b.script(`window.late[0]().then(() => (window.came = true))`)
+	b.script(`window.late[0]()`)
 	b.until("they came", `window.came`)
 	b.until("and changed nothing", `location.search === "?q=prompt-0002" && document.querySelectorAll("#matrix > tbody > tr[id]").length === 1`)
 }

@@ -82,15 +82,6 @@ func TestTheSearchAnswersAsOneTypes(t *testing.T) {
 	b.until("orders come first", `document.querySelector("#found [data-option]")?.innerText.startsWith("Deploy customer-support@1.0.0 to dev")`)
 }
 
-// holdBack has the page's fetches of an address wait until they are let go.
-func (b *tab) holdBack(part string) {
-	b.t.Helper()
-	b.script(`window.held = [];
-		const fetched = window.fetch;
-		const whole = async (answer) => (await answer.clone().text(), (window.came = true), answer);
-		window.fetch = (to, how) => String(to).includes(` + quoted(part) + `) ? new Promise((go) => window.held.push(() => go(fetched(to, how).then(whole)))) : fetched(to, how)`)
-}
-
 func TestEnterTakesWhatIsFoundForAllThatWasTyped(t *testing.T) {
 	s := newSite(t)
 	b := newTab(t)
@@ -104,28 +95,4 @@ func TestEnterTakesWhatIsFoundForAllThatWasTyped(t *testing.T) {
 	b.key(kb.Enter)
 	b.script(`window.held[0]()`)
 	b.until("it is the one that was typed", `location.pathname === "/prompts/customer-support"`)
-}
-
-func TestTheDialogIsOfTheLastLinkThatWasClicked(t *testing.T) {
-	s := newSite(t)
-	for _, id := range []string{"customer-support", "data-extraction"} {
-		s.far("deploy", id+"@1.0.0", "--env", "dev")
-	}
-	b := newTab(t)
-	b.open(s.url + "/")
-	b.until("it is ready", `document.readyState === "complete"`)
-	b.holdBack("prompts/customer-support/retire")
-	retire := func(id string) string { return "/environments/dev/prompts/" + id + "/retire" }
-	b.script(`for (const to of [` + quoted(retire("customer-support")) + `, ` + quoted(retire("data-extraction")) + `]) {
-		const link = document.createElement("a");
-		link.href = to;
-		link.dataset.dialog = "";
-		document.body.append(link);
-		link.click();
-	}`)
-	b.until("the last one is open", `document.querySelector("dialog[open]")?.innerText.includes("data-extraction")`)
-	b.fill("dialog[open] [name=reason]", "no longer asked")
-	b.script(`window.held[0]()`)
-	b.until("the other answer has come", `window.came`)
-	b.until("the dialog is as it was", `document.querySelector("dialog[open] [name=reason]")?.value === "no longer asked" && document.querySelector("dialog[open]").innerText.includes("data-extraction")`)
 }

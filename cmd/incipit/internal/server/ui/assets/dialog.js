@@ -27,7 +27,7 @@ export function dialogs() {
 // load is the page of a dialog; null where there is none to show in one.
 async function load(href) {
 	const answer = await fetch(href, { headers: { "HX-Request": "true" } }).catch(() => null);
-	return answer && !answer.redirected ? pageOf(answer) : null;
+	return answer && !answer.redirected ? pageOf(answer).catch(() => null) : null; // it may break off
 }
 
 function open(dialog, page, from) {

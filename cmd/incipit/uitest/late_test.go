@@ -85,3 +85,10 @@ func TestThePlanOfAClosedDialogComesTooLate(t *testing.T) {
 	b.until("the plan has come", `window.came`)
 	b.until("nothing of it is shown", `window.actions.isConnected && document.querySelector("#change-actions") === window.actions && !document.querySelector("#change-plan").innerText.includes("customer-support")`)
 }
+
+func TestADialogWhoseAnswerBreaksOffOpensAsAPage(t *testing.T) {
+	b := twoPrompts(t)
+	b.script(`window.fetch = async () => new Response(new ReadableStream({ start: (c) => c.error(new Error("broke off")) }))`)
+	b.askDialog(retirement("customer-support"))
+	b.until("its page is open", `location.pathname === `+quoted(retirement("customer-support"))+` && document.querySelector("main #change-plan")`)
+}

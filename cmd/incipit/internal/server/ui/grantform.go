@@ -27,7 +27,7 @@ type allowance struct {
 func allowances(ticked func(registry.Permission) bool) []allowance {
 	about := map[registry.Permission]string{
 		registry.MayRead: "see what runs, releases and history", registry.MayResolve: "be served prompts", registry.MayRecord: "send calls and feedback",
-		registry.MayPropose: "write prompts, and propose them as branches",
+		registry.MayPropose: "write and propose prompts",
 		registry.MayDeploy:  "deploy, shift, promote, roll back, retire", registry.MayApprove: "approve what others deploy", registry.MayEvidence: "file evidence of tests",
 		registry.MaySync: "have Git read", registry.MayAudit: "read the audit log", registry.MayAdmin: "keys, people, environments, webhooks",
 	}

@@ -14,10 +14,10 @@ import (
 type aModel struct {
 	url     string
 	asked   atomic.Int64
-	gone    chan struct{} // somebody who asked did not wait
-	answers atomic.Value  // string: a kind below, or the text of an answer
-	read    atomic.Value  // string: the last body
-	key     atomic.Value  // string: of the last request
+	gone    atomic.Int64 // who asked and did not wait
+	answers atomic.Value // string: a kind below, or the text of an answer
+	read    atomic.Value // string: the last body
+	key     atomic.Value // string: of the last request
 }
 
 const (
@@ -27,7 +27,7 @@ const (
 
 func newModel(t *testing.T) *aModel {
 	t.Helper()
-	m := &aModel{gone: make(chan struct{}, 10)}
+	m := new(aModel)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || r.URL.Path != "/v1/messages" {
@@ -43,7 +43,7 @@ func newModel(t *testing.T) *aModel {
 			says(w, map[string]any{"type": "error", "error": map[string]string{"type": "authentication_error", "message": "the key " + r.Header.Get("X-Api-Key") + " is not valid"}})
 		case never:
 			<-r.Context().Done()
-			m.gone <- struct{}{}
+			m.gone.Add(1)
 		default:
 			says(w, map[string]any{
 				"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-5", "stop_reason": "end_turn",
@@ -111,7 +111,7 @@ func TestADraftIsTriedOnAModel(t *testing.T) {
 	s.eventually("the model is asked", func() bool { return m.asked.Load() > 5 })
 	b.press("Cancel")
 	b.sees("Canceled. Nothing is kept of it.")
-	<-m.gone
+	s.eventually("the model is left alone", func() bool { return m.gone.Load() > 0 })
 	m.answers.Store("What? I see tomorrow.")
 	b.press("Run the tests")
 	b.until("the next run is not held up", `document.querySelector("#test [role=status]")?.innerText.includes("2 passed")`)

@@ -67,7 +67,7 @@ func (f *rateFlags) feedback(cmd *cobra.Command) (registry.Feedback, error) {
 		return said, registry.Errorf(prompt.ErrInvalid, "a thumb is up or down, and not %q; a rating has a name", prompt.Clip(f.thumb, 40))
 	}
 	if said.Name == "" && !(said.Value >= 1 && said.Value <= 5) { // NaN, too
-		return said, registry.Errorf(prompt.ErrInvalid, "a score is from 1 to 5, and not %s", number(said.Value))
+		return said, registry.Errorf(prompt.ErrInvalid, "a score is from 1 to 5, and not %s", words.Score(said.Value))
 	}
 	return said, nil
 }
@@ -86,7 +86,7 @@ func runRate(ctx context.Context, e *env, ref string, f registry.Feedback) error
 		if f.Name != "" {
 			what = f.Name
 		}
-		text := fmt.Sprintf("%s of %s is %s", what, orText(r.Call, ref), number(f.Value))
+		text := fmt.Sprintf("%s of %s is %s", what, orText(r.Call, ref), words.Score(f.Value))
 		if r.Replaced {
 			text += ", in the place of what was said before"
 		}
@@ -96,6 +96,3 @@ func runRate(ctx context.Context, e *env, ref string, f registry.Feedback) error
 		fmt.Fprintln(w, prompt.Visible(text))
 	})
 }
-
-// number is a number as people write it.
-func number(v float64) string { return words.Rounded(v, 6) }

@@ -155,10 +155,10 @@ func callRows(t *registry.Trace) [][2]string {
 			what = f.Name
 		}
 		rated = rated || f.Name == ""
-		rs = append(rs, [2]string{"feedback", fmt.Sprintf("%s %s, %s%s%s", what, number(f.Value), words.Minute(f.At), after(" by ", f.By), after(": ", f.Comment))})
+		rs = append(rs, [2]string{"feedback", fmt.Sprintf("%s %s, %s%s%s", what, words.Score(f.Value), words.Minute(f.At), after(" by ", f.By), after(": ", f.Comment))})
 	}
 	if !rated && c.Satisfaction != nil {
-		rs = append(rs, [2]string{"feedback", "satisfaction " + number(*c.Satisfaction)})
+		rs = append(rs, [2]string{"feedback", "satisfaction " + words.Score(*c.Satisfaction)})
 	}
 	return rs
 }

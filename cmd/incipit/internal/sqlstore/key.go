@@ -54,7 +54,7 @@ func (s *Store) RevokeKey(ctx context.Context, id string, event registry.Event) 
 // than is known change nothing; no event tells of it, and KeysVersion stays.
 func (s *Store) KeysUsed(ctx context.Context, at map[string]time.Time) error {
 	return s.write(ctx, func(tx *tx) error {
-		for _, id := range slices.Sorted(maps.Keys(at)) { // in one order: nobody waits for one another
+		for _, id := range slices.Sorted(maps.Keys(at)) { // in one order: two replicas never wait for each other
 			if _, err := tx.ExecContext(ctx, `UPDATE api_key SET used_us = $1 WHERE id = $2 AND used_us < $1`, toMicros(at[id]), id); err != nil {
 				return err
 			}

@@ -27,7 +27,7 @@ func ForecastRows(f *registry.Forecast) [][]string {
 		return format(*x)
 	}
 	calls := func(n float64) string { return Thousands(int64(math.Round(n))) }
-	points := func(part float64) string { return "+" + Rounded(100*part, 3) + " points" }
+	increase := func(part float64) string { return "+" + points(100*part, 3) }
 	percent := func(pct float64) string { return "+" + Rounded(pct, 3) + " %" }
 	rating := func(drop float64) string { return fmt.Sprintf("-%.2f", drop) }
 	rows := make([][]string, 0, len(f.Steps))
@@ -41,7 +41,7 @@ func ForecastRows(f *registry.Forecast) [][]string {
 			takes = "about " + Hours(*s.Hours)
 		}
 		rows = append(rows, []string{
-			s.Share.String(), takes, cell(s.CandidateCalls, calls), cell(s.ErrorIncrease, points), cell(s.LatencyIncreasePct, percent), cell(s.SatisfactionDrop, rating),
+			s.Share.String(), takes, cell(s.CandidateCalls, calls), cell(s.ErrorIncrease, increase), cell(s.LatencyIncreasePct, percent), cell(s.SatisfactionDrop, rating),
 		})
 	}
 	return rows

@@ -30,6 +30,9 @@ func Rounded(x float64, digits int) string {
 	return Thousands(int64(whole))
 }
 
+// Score is a score that somebody gave, as people write it.
+func Score(x float64) string { return Rounded(x, 6) }
+
 // Rating is a mean of ratings from 1 to 5.
 func Rating(v *float64) string {
 	if v == nil {

@@ -163,18 +163,20 @@ func Margin(p guard.Policy, m guard.Metric) string {
 	s := p.Safe
 	switch m {
 	case guard.Errors:
-		return points(s.Errors * 100)
+		return points(s.Errors*100, 4)
 	case guard.Satisfaction:
-		return points(s.Satisfaction)
+		return points(s.Satisfaction, 4)
 	}
 	return Brief(100*map[guard.Metric]float64{guard.Latency: s.Latency, guard.FirstToken: s.FirstToken, guard.Tokens: s.Tokens, guard.Cost: s.Cost}[m]) + " %"
 }
 
-func points(n float64) string {
-	if n == 1 {
+// points is a difference of shares or of ratings, rounded to so many digits.
+func points(n float64, digits int) string {
+	text := Rounded(n, digits)
+	if text == "1" {
 		return "1 point"
 	}
-	return Brief(n) + " points"
+	return text + " points"
 }
 
 // times of rules, and what is done at their ends.

@@ -59,7 +59,7 @@ func callScores(t *registry.Trace) []callScore {
 	var out []callScore
 	rated := false
 	for _, f := range t.Feedback {
-		what := f.Name + " " + number(f.Value)
+		what := f.Name + " " + words.Score(f.Value)
 		if f.Name == "" {
 			what, rated = satisfaction(f.Value), true
 		}
@@ -71,7 +71,4 @@ func callScores(t *registry.Trace) []callScore {
 	return out
 }
 
-func satisfaction(v float64) string { return "satisfaction " + number(v) + " of 5" }
-
-// number is a score as people write it.
-func number(v float64) string { return words.Rounded(v, 6) }
+func satisfaction(v float64) string { return "satisfaction " + words.Score(v) + " of 5" }
